@@ -1,0 +1,1 @@
+"""cloudsync keeps data in step across storage providers."""

@@ -1,0 +1,201 @@
+"""What a put sends and a get brings: bytes that are counted and hashed while they pass.
+
+Integrity is decided here, once, for every pair of backends: a `Body` raises before its last chunk is accepted
+when the bytes are not the promised ones, so a put that consumes it never completes (clauses P2 and G2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from cloudsync_core.errors import IntegrityError
+from cloudsync_core.models import Digest, ObjectInfo
+
+CHUNK_SIZE = 1024 * 1024
+"""Bytes in a chunk where a backend is free to choose."""
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class _PartsHash:
+    """The MD5 of the MD5s of parts of `part_size` bytes: what a multipart upload's change token holds."""
+
+    def __init__(self, part_size: int) -> None:
+        self._part_size = part_size
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._filled = 0
+        self._whole = hashlib.md5(usedforsecurity=False)
+
+    def update(self, data: bytes, /) -> None:
+        view = memoryview(data)
+        while view:
+            taken = view[: self._part_size - self._filled]
+            self._part.update(taken)
+            self._filled += len(taken)
+            view = view[len(taken) :]
+            if self._filled == self._part_size:
+                self._close_part()
+
+    def hexdigest(self) -> str:
+        whole = self._whole.copy()
+        if self._filled:
+            whole.update(self._part.digest())
+        return whole.hexdigest()
+
+    def _close_part(self) -> None:
+        self._whole.update(self._part.digest())
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._filled = 0
+
+
+def _new_hash(algorithm: str) -> _Hash:
+    name, _, part_size = algorithm.partition("/")
+    if part_size:
+        if name != "md5":
+            raise ValueError(f"unknown digest algorithm {algorithm!r}")
+        return _PartsHash(int(part_size))
+    if name == "md5":
+        return hashlib.md5(usedforsecurity=False)
+    if name == "sha256":
+        return hashlib.sha256()
+    raise ValueError(f"unknown digest algorithm {algorithm!r}")
+
+
+def computable(algorithm: str) -> bool:
+    """Tell whether `Body` can compute digests of this algorithm."""
+    try:
+        _new_hash(algorithm)
+    except ValueError:
+        return False
+    return True
+
+
+class Body:
+    """The content of one object on its way to a put.
+
+    It is consumed once, by `chunks` or `read`, in one thread.
+
+    Args:
+        data: the bytes, or chunks of them.
+        size: bytes in all. Known for `bytes`; `None` where nobody can tell before the end.
+        expect: digests that the content must have; those of unknown algorithms are not checked.
+        on_chunk: called with the number of bytes of each chunk before it is passed on; what it raises ends the
+            transfer (progress, cancellation, bandwidth).
+
+    Raises:
+        IntegrityError: while it is consumed, before the consumer has the end of the content: more or fewer bytes
+            than `size`, or a digest of `expect` differs.
+    """
+
+    def __init__(
+        self,
+        data: bytes | Iterable[bytes],
+        size: int | None = None,
+        *,
+        expect: Iterable[Digest] = (),
+        on_chunk: Callable[[int], None] | None = None,
+    ) -> None:
+        self.size = len(data) if isinstance(data, bytes) else size
+        self._data = data
+        self._expected = tuple(digest for digest in expect if computable(digest.algorithm))
+        self._hashes = {digest.algorithm: _new_hash(digest.algorithm) for digest in self._expected}
+        self._on_chunk = on_chunk
+        self._started = False
+        self._finished = False
+        self.bytes_passed = 0
+
+    @property
+    def expected(self) -> tuple[Digest, ...]:
+        """The digests that are checked against the content."""
+        return self._expected
+
+    def require(self, algorithm: str) -> None:
+        """Ask for a digest of the content; call it before the body is consumed.
+
+        Args:
+            algorithm: see `Digest.algorithm`.
+        """
+        if self._started:
+            raise RuntimeError("digests are asked for before the body is consumed")
+        if algorithm not in self._hashes:
+            self._hashes[algorithm] = _new_hash(algorithm)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the content; chunks are never empty."""
+        if self._started:
+            raise RuntimeError("a body is consumed once")
+        self._started = True
+        held: bytes | None = None
+        for chunk in (self._data,) if isinstance(self._data, bytes) else self._data:
+            if not chunk:
+                continue
+            # One chunk is held back: the checks at the end come before the consumer has every byte.
+            if held is not None:
+                yield held
+            self._pass(chunk)
+            held = chunk
+        self._check()
+        self._finished = True
+        if held is not None:
+            yield held
+
+    def read(self) -> bytes:
+        """Return the whole content; for small objects."""
+        return b"".join(self.chunks())
+
+    def digest(self, algorithm: str) -> Digest:
+        """Return the digest of the content that has passed; for algorithms expected or required."""
+        if not self._finished:
+            raise RuntimeError("the digest of a body is known when it has been consumed")
+        return Digest(algorithm, self._hashes[algorithm].hexdigest())
+
+    def digests(self) -> tuple[Digest, ...]:
+        """Return every digest that was expected or required, of the content that has passed."""
+        return tuple(self.digest(algorithm) for algorithm in self._hashes)
+
+    def _pass(self, chunk: bytes) -> None:
+        self.bytes_passed += len(chunk)
+        if self.size is not None and self.bytes_passed > self.size:
+            raise IntegrityError(f"more bytes than the {self.size} that were promised")
+        if self._on_chunk is not None:
+            self._on_chunk(len(chunk))
+        for hasher in self._hashes.values():
+            hasher.update(chunk)
+
+    def _check(self) -> None:
+        if self.size is not None and self.bytes_passed != self.size:
+            raise IntegrityError(f"{self.bytes_passed} bytes of the {self.size} that were promised")
+        for digest in self._expected:
+            found = self._hashes[digest.algorithm].hexdigest()
+            if found != digest.value:
+                raise IntegrityError(f"the content has {digest.algorithm} {found}, its store says {digest.value}")
+
+
+class ObjectReader:
+    """One object that is being read: what it is, and its bytes.
+
+    Attributes:
+        info: the version that is read, with its attributes and digests.
+        size: bytes that `chunks` yields: the object's size, or the length of the range asked for.
+    """
+
+    def __init__(self, info: ObjectInfo, chunks: Iterable[bytes], size: int | None = None) -> None:
+        self.info = info
+        self.size = info.size if size is None else size
+        self._chunks = chunks
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes, once, in chunks of some 1 MiB.
+
+        An error of the store, or a change of the object in mid-read, raises here (clauses G1, G2).
+        """
+        yield from Body(self._chunks, self.size).chunks()
+
+    def read(self) -> bytes:
+        """Return all the bytes; for small objects."""
+        return b"".join(self.chunks())

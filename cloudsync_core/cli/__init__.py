@@ -1,0 +1,1 @@
+"""The `cloudsync` command: one module a command."""

@@ -1,0 +1,1 @@
+"""Backends that wrap a backend and add one thing to it."""

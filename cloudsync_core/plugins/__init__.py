@@ -1,0 +1,6 @@
+"""What plugin authors import: the hook marker and the records."""
+
+from cloudsync_core.plugins.hookspecs import hookimpl
+from cloudsync_core.plugins.records import API_VERSION, BackendInfo, ComparatorInfo
+
+__all__ = ["API_VERSION", "BackendInfo", "ComparatorInfo", "hookimpl"]

@@ -1,0 +1,1 @@
+"""What plugin authors test with; it ships in the wheel."""

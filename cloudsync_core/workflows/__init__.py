@@ -1,0 +1,1 @@
+"""Mirror, publish and watch: compositions of the engine."""
