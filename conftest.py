@@ -1,0 +1,10 @@
+"""Registers the fixtures that the tests of the core and of every plugin share."""
+
+import sys
+from pathlib import Path
+
+# Test modules are imported by path (`--import-mode=importlib`), so the shared fixtures need a way to be found that
+# does not depend on the working directory.
+sys.path.insert(0, str(Path(__file__).parent))
+
+pytest_plugins = ["tests.servers.s3"]
