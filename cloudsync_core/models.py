@@ -74,7 +74,7 @@ class Attributes:
     content_disposition: str | None = None
     content_language: str | None = None
     mtime_ns: int | None = None
-    metadata: Mapping[str, str] = _NO_METADATA
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=lambda: _NO_METADATA)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -72,4 +72,4 @@ class HeaderRule:
     content_encoding: str | None = None
     content_disposition: str | None = None
     content_language: str | None = None
-    metadata: Mapping[str, str] = MappingProxyType({})
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
