@@ -1,0 +1,108 @@
+"""Promises of the source tree that no linter checks: sizes, names, and that the core knows no provider."""
+
+import ast
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = (ROOT / "cloudsync_core", ROOT / "plugins/s3/src/cloudsync_s3")
+MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
+CORE = sorted((ROOT / "cloudsync_core").rglob("*.py"))
+
+PROVIDER = re.compile(
+    r"(?<![a-z0-9])(s3|s3fs|aws|amazon\w*|boto\w*|aiobotocore|azure\w*|adlfs?|gcs|gcsfs|google\w*|minio|ceph|moto)(?![a-z0-9])",
+    re.IGNORECASE,
+)
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager2"}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def test_there_are_modules_to_check():
+    assert len(CORE) > 10
+    assert len(MODULES) > len(CORE)
+
+
+@pytest.mark.parametrize("path", CORE, ids=name)
+def test_the_core_names_no_provider(path):
+    found = [
+        f"line {number}: {line.strip()}"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if PROVIDER.search(line)
+    ]
+    assert not found, "a difference between providers is a capability or a plugin's code"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_module_is_read_in_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_module_says_what_it_is_for(path):
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_a_name_tells_what_may_be_inside(path):
+    vague = VAGUE_NAMES.intersection({path.stem, *path.relative_to(ROOT).parts})
+    assert not vague, f"{vague} could hold anything"
+
+
+def public_packages():
+    """Packages whose `__init__` is a door: it lists what may be imported from them."""
+    doors = [path for path in MODULES if path.name == "__init__.py" and "__all__" in path.read_text()]
+    return [".".join(path.relative_to(ROOT).parent.parts).removeprefix("plugins.s3.src.") for path in doors]
+
+
+def test_the_core_has_a_public_door():
+    assert "cloudsync_core.plugins" in public_packages()
+
+
+@pytest.mark.parametrize("package", public_packages())
+def test_what_a_package_lists_can_be_imported_from_it(package):
+    module = import_module(package)
+    assert len(module.__all__) == len(set(module.__all__))
+    missing = [name for name in module.__all__ if not hasattr(module, name)]
+    assert not missing
+
+
+@pytest.mark.parametrize("package", public_packages())
+def test_what_a_package_imports_for_its_users_is_listed(package):
+    module = import_module(package)
+    tree = ast.parse(Path(module.__file__).read_text())
+    imported = {
+        alias.asname or alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+        if (node.module or "").startswith("cloudsync_")
+    }
+    assert not imported - set(module.__all__)
+
+
+class TestDistributions:
+    """The two distributions say the same where they must."""
+
+    core = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    s3 = tomllib.loads((ROOT / "plugins/s3/pyproject.toml").read_text())["project"]
+
+    @pytest.mark.parametrize("field", ["license", "requires-python"])
+    def test_they_agree(self, field):
+        assert self.core[field] == self.s3[field]
+
+    def test_a_plugin_asks_for_a_range_of_the_core(self):
+        (bound,) = [line for line in self.s3["dependencies"] if line.startswith("cloudsync-core")]
+        assert ">=" in bound
+        assert "<" in bound.replace(">=", "")
+        assert "==" not in bound
+
+    def test_no_dependency_is_pinned(self):
+        pinned = [line for line in (*self.core["dependencies"], *self.s3["dependencies"]) if "==" in line]
+        assert not pinned
