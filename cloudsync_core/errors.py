@@ -16,6 +16,7 @@ The class says what went wrong; `exit_code` says how a command ends; a backend's
     │   ├── ObjectExistsError           skip
     │   ├── PreconditionFailedError     skip
     │   ├── InvalidKeyError             skip
+    │   ├── KeyBlockedError             skip
     │   ├── IntegrityError              retry
     │   ├── UnsupportedOperationError   abort
     │   ├── ContainerNotFoundError      abort
@@ -165,6 +166,13 @@ class PreconditionFailedError(BackendError):
 
 class InvalidKeyError(BackendError):
     """The backend cannot hold an object of this name."""
+
+
+class KeyBlockedError(BackendError):
+    """Another object is in the way on a hierarchical backend: a file where a folder must be, or the reverse.
+
+    The engine tries again after its deletes, which may have cleared the way.
+    """
 
 
 class IntegrityError(BackendError):

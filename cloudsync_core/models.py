@@ -132,7 +132,8 @@ class Page:
         sizes: bytes, one a key.
         fingerprints: one a key; see `ObjectInfo.fingerprint`.
         row: returns the full entry of the row of that index.
-        gaps: what was met on the way here and cannot be presented as an object.
+        gaps: what was met on the way here and cannot be presented as an object. In an ordered listing a gap comes no
+            later than the first key after it, on a page of its own where no key follows.
     """
 
     __slots__ = ("_row", "fingerprints", "gaps", "keys", "sizes")
@@ -176,15 +177,15 @@ class Page:
     def __repr__(self) -> str:
         return f"<Page of {len(self.keys)} objects, {len(self.gaps)} gaps>"
 
-    def select(self, wanted: Sequence[int]) -> Page:
-        """Return the page of the rows whose indexes are `wanted`, in that order."""
+    def select(self, wanted: Sequence[int], gaps: tuple[Gap, ...]) -> Page:
+        """Return the page of the rows whose indexes are `wanted`, in that order, with these gaps."""
         row = self._row
         return Page(
             [self.keys[index] for index in wanted],
             [self.sizes[index] for index in wanted],
             [self.fingerprints[index] for index in wanted],
             lambda index: row(wanted[index]),
-            self.gaps,
+            gaps,
         )
 
 

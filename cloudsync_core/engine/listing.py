@@ -1,0 +1,147 @@
+"""One side's listing as the engine wants it: in order, in scope, ahead of its reader, and complete or an error."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from itertools import islice
+from operator import lt
+
+from cloudsync_core.backend import Backend
+from cloudsync_core.engine.filters import Filter
+from cloudsync_core.engine.sorting import sort_pages
+from cloudsync_core.errors import CancelledError, ListingOrderError, printable
+from cloudsync_core.models import ObjectInfo, Page
+from cloudsync_core.runs import Side
+
+PAGES_AHEAD = 4
+"""Pages that are listed before anybody asks for them, so that both sides are listed at once."""
+
+
+def list_side(
+    backend: Backend,
+    side: Side,
+    scope: Filter,
+    *,
+    sort: bool,
+    include: Callable[[ObjectInfo], bool] | None,
+    stop: threading.Event,
+    on_listed: Callable[[int], None],
+) -> Iterator[Page]:
+    """Yield the objects of one side that are in scope, in key order.
+
+    Args:
+        backend: the side.
+        side: for messages.
+        scope: the job's filter.
+        sort: sort externally instead of trusting the backend's order.
+        include: the plugins' say, or `None`.
+        stop: ends the listing with `CancelledError`.
+        on_listed: called with the number of objects of each page that came.
+
+    Raises:
+        ListingOrderError: the backend promises order and broke its promise.
+        BackendError: the listing cannot be completed.
+    """
+    pages = backend.list(prune=scope.prunes)
+    if sort or not backend.capabilities.ordered_listing:
+        pages = sort_pages(_until_stopped(pages, stop))
+    checked = _check_order(pages, side, backend.location)
+    return _ahead(_in_scope(checked, scope, include, on_listed), stop)
+
+
+def _until_stopped(pages: Iterator[Page], stop: threading.Event) -> Iterator[Page]:
+    for page in pages:
+        if stop.is_set():
+            raise CancelledError("interrupted")
+        yield page
+
+
+def _check_order(pages: Iterator[Page], side: Side, location: str) -> Iterator[Page]:
+    last = ""
+    for page in pages:
+        names = page.keys
+        if names:
+            if names[0] <= last or not all(map(lt, names, islice(names, 1, None))):
+                raise ListingOrderError(_describe_disorder(last, page, location), side=side)
+            last = names[-1]
+        yield page
+
+
+def _describe_disorder(last: str, page: Page, location: str) -> str:
+    for name in page.keys:
+        if name <= last:
+            what = "twice" if name == last else f"after {printable(last)}"
+            return f"list {location}: the listing is not in order: {printable(name)} came {what}"
+        last = name
+    raise AssertionError("the page is in order")
+
+
+def _in_scope(
+    pages: Iterator[Page],
+    scope: Filter,
+    include: Callable[[ObjectInfo], bool] | None,
+    on_listed: Callable[[int], None],
+) -> Iterator[Page]:
+    for page in pages:
+        on_listed(len(page))
+        wanted = scope.select(page.keys)
+        if include is not None:
+            wanted = [index for index in wanted if include(page[index])]
+        gaps = tuple(gap for gap in page.gaps if _gap_in_scope(gap.key, scope))
+        if len(wanted) == len(page) and len(gaps) == len(page.gaps):
+            yield page
+        elif wanted or gaps:
+            yield page.select(wanted, gaps)
+
+
+def _gap_in_scope(key: str, scope: Filter) -> bool:
+    # A gap may be a directory, for which patterns such as `cache/` are meant; `include` says nothing about folders.
+    return not scope.prunes(key.removesuffix("/")) and scope.admits(key)
+
+
+def _ahead(pages: Iterator[Page], stop: threading.Event) -> Iterator[Page]:
+    """Yield `pages`, which another thread produces up to `PAGES_AHEAD` in advance; its errors are raised here."""
+    ready: queue.Queue[Page | BaseException | None] = queue.Queue(PAGES_AHEAD)
+    abandoned = threading.Event()
+
+    def produce() -> None:
+        last: BaseException | None = None
+        try:
+            for page in pages:
+                if not _offer(ready, page, abandoned):
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
+            last = error
+        _offer(ready, last, abandoned)
+
+    producer = threading.Thread(target=produce, name="cloudsync-list", daemon=True)
+    producer.start()
+    try:
+        while True:
+            try:
+                item = ready.get(timeout=0.2)
+            except queue.Empty:
+                if stop.is_set():
+                    raise CancelledError("interrupted") from None
+                continue
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        abandoned.set()
+
+
+def _offer(
+    ready: queue.Queue[Page | BaseException | None], item: Page | BaseException | None, gone: threading.Event
+) -> bool:
+    while not gone.is_set():
+        try:
+            ready.put(item, timeout=0.2)
+        except queue.Full:
+            continue
+        return True
+    return False
