@@ -1,0 +1,97 @@
+"""Sessions for those who work on cloudsync: `nox` runs the checks of every change, `nox --list` shows all.
+
+Sessions for a Python that is not installed are skipped.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.sessions = ["lint", "types", "tests"]
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+
+CORE = nox.project.load_toml("pyproject.toml")
+S3 = nox.project.load_toml("plugins/s3/pyproject.toml")
+PYTHONS = nox.project.python_versions(CORE)
+
+
+def install(session, *groups, constraints=None):
+    """Install both distributions editable, with dependency groups of pyproject.toml."""
+    requirements = [requirement for group in groups for requirement in nox.project.dependency_groups(CORE, group)]
+    constrained = ["--constraint", constraints] if constraints else []
+    session.install("--editable", ".", "--editable", "plugins/s3", *requirements, *constrained)
+
+
+@nox.session(python=PYTHONS[0])
+def lint(session):
+    """Style, formatting, and the direction of imports."""
+    install(session, "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session(python=PYTHONS[0])
+def types(session):
+    """Strict types."""
+    install(session, "lint")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session):
+    """The whole suite."""
+    install(session, "test")
+    session.run("pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
+
+
+@nox.session(python=PYTHONS[0])
+def conformance(session):
+    """Every clause of the contract, on every backend."""
+    install(session, "test")
+    session.run("pytest", "-k", "conformance", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session):
+    """The unit tests with the lowest versions of direct dependencies that the distributions allow."""
+    constraints = Path(session.create_tmp()) / "lowest.txt"
+    constraints.write_text("\n".join(lower_bounds()) + "\n")
+    session.log(f"lowest versions: {', '.join(lower_bounds())}")
+    install(session, "test", constraints=str(constraints))
+    session.run("pytest", "tests/unit", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def wheels(session):
+    """Both wheels, built and used in a clean environment."""
+    install(session, "test")
+    session.run("pytest", "tests/wheels", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def docs(session):
+    """The examples of the documentation, executed; its links followed."""
+    install(session, "test")
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def demo(session):
+    """`make demo` as a newcomer meets it: in a fresh clone of the last commit, then once more."""
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("git", "clone", "--quiet", ".", folder, external=True)
+        with session.chdir(folder):
+            for _ in ("sets up", "has everything"):
+                session.run("make", "demo", external=True)
+
+
+def lower_bounds():
+    """Return `name==version` for each direct dependency, of the lowest version that its requirement allows."""
+    requirements = [*CORE["project"]["dependencies"], *S3["project"]["dependencies"]]
+    bounds = (re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*>=\s*([\w.]+)", line) for line in requirements)
+    return sorted(f"{bound[1]}=={bound[2]}" for bound in bounds if bound and bound[1] != CORE["project"]["name"])
