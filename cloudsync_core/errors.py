@@ -5,6 +5,7 @@ The class says what went wrong; `exit_code` says how a command ends; a backend's
 
     CloudSyncError
     ├── ConfigError                     exit 2
+    │   ├── OptionsError
     │   ├── UnknownBackendError
     │   └── SecretNotFoundError
     ├── PluginError                     exit 3
@@ -78,6 +79,20 @@ class ConfigError(CloudSyncError):
     """The configuration, or an argument of a command, is wrong; the message names the place."""
 
     exit_code = 2
+
+
+class OptionsError(ConfigError):
+    """The options of a location do not fit the model of its backend; the message names each, and no value.
+
+    Attributes:
+        problems: where in the options, and what is wrong there, one pair a problem.
+    """
+
+    def __init__(
+        self, message: str, *, problems: tuple[tuple[tuple[str | int, ...], str], ...], hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems
 
 
 class UnknownBackendError(ConfigError):
