@@ -64,11 +64,9 @@ class Scripted(Layer):
 
     def list(self, prefix="", *, start_after=None, prune=None) -> Iterator[Page]:
         fault = self._next("list", start_after)
-        pages = 0
-        for page in super().list(prefix, start_after=start_after, prune=prune):
-            if fault is not None and pages == fault.after_pages:
+        for number, page in enumerate(super().list(prefix, start_after=start_after, prune=prune)):
+            if fault is not None and number == fault.after_pages:
                 raise fault.error
-            pages += 1
             yield page
         if fault is not None:
             raise fault.error

@@ -67,10 +67,11 @@ class TestReading:
                 self.closed += 1
 
         inner = Counting(memory)
-        with pytest.raises(UnavailableError), Retry(inner, POLICY).get("k"):
+        with Retry(inner, POLICY).get("k"):
             assert (inner.opened, inner.closed) == (1, 0)
+        with pytest.raises(UnavailableError), Retry(inner, POLICY).get("k"):
             raise UnavailableError("down")
-        assert inner.closed == 1
+        assert (inner.opened, inner.closed) == (2, 2)
 
 
 class TestPut:
