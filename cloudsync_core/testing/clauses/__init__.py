@@ -1,0 +1,1 @@
+"""The clauses of the backend contract as tests, by subject."""

@@ -1,0 +1,95 @@
+"""D1-D3: what delete and delete_many promise."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from cloudsync_core.backend import Backend
+from cloudsync_core.errors import BackendError, PreconditionFailedError, UnsupportedOperationError
+from cloudsync_core.models import Version
+from cloudsync_core.testing.clauses.setting import Setting, content, names, store
+
+
+class DeletingClauses(Setting):
+    """Clauses about deletes."""
+
+    def test_D1_deleting_removes_the_object(self, backend: Backend) -> None:
+        store(backend, "object")
+        backend.delete("object")
+        assert names(backend) == []
+
+    def test_D1_deleting_a_missing_key_succeeds(self, backend: Backend) -> None:
+        store(backend, "folder/object")
+        for key in ("missing", "folder/missing", "nowhere/missing", "folder/object/below"):
+            backend.delete(key)
+        assert names(backend) == ["folder/object"]
+
+    def test_D1_deleting_takes_exactly_that_key(self, backend: Backend) -> None:
+        kept = ["a*", "ab", "ab.txt", "abc/x", "folder/a", "folder/b"]
+        for key in [*kept, "a?"]:
+            store(backend, key)
+        backend.delete("a?")
+        assert names(backend) == kept
+        backend.delete("a*")
+        assert names(backend) == kept[1:]
+
+    def test_D1_deleting_a_folders_name_or_marker_spares_what_is_below(self, backend: Backend) -> None:
+        store(backend, "folder/object")
+        for key in ("folder", "folder/"):
+            with contextlib.suppress(BackendError):
+                backend.delete(key)
+            assert names(backend) == ["folder/object"], f"after the delete of {key!r}"
+
+    def test_D2_a_refused_delete_deletes_nothing(self, backend: Backend) -> None:
+        old = store(backend, "object", b"old").version
+        store(backend, "object", b"newer")
+        wanted = PreconditionFailedError if backend.capabilities.delete_if_match else UnsupportedOperationError
+        for version in (old, Version(etag="stale")):
+            with pytest.raises(wanted):
+                backend.delete("object", if_match=version)
+        assert content(backend, "object") == b"newer"
+
+    def test_D2_a_delete_of_the_current_version_deletes(self, backend: Backend) -> None:
+        version = store(backend, "object").version
+        if not backend.capabilities.delete_if_match:
+            with pytest.raises(UnsupportedOperationError):
+                backend.delete("object", if_match=version)
+            assert names(backend) == ["object"]
+            return
+        backend.delete("object", if_match=version)
+        assert names(backend) == []
+
+    def test_D3_a_bulk_delete_reports_every_key(self, backend: Backend) -> None:
+        there = [f"folder/{number}" for number in range(3)]
+        for key in [*there, "kept"]:
+            store(backend, key)
+        # One more than a request takes; most are missing, which is no error.
+        absent = [f"absent/{number}" for number in range(backend.capabilities.bulk_delete_max)]
+        results = list(backend.delete_many([(key, None) for key in [*there, *absent]]))
+        assert sorted(result.key for result in results) == sorted([*there, *absent])
+        assert [result for result in results if result.error is not None] == []
+        assert names(backend) == ["kept"]
+
+    def test_D3_a_bulk_delete_of_nothing_reports_nothing(self, backend: Backend) -> None:
+        assert list(backend.delete_many([])) == []
+
+    def test_D3_a_bulk_delete_reports_what_was_refused(self, backend: Backend) -> None:
+        version = store(backend, "current").version
+        store(backend, "stale")
+        store(backend, "any")
+        results = list(
+            backend.delete_many([("current", version), ("stale", Version(etag="stale")), ("any", None)]),
+        )
+        errors = {result.key: result.error for result in results}
+        assert len(results) == len(errors) == 3
+        assert errors["any"] is None
+        if backend.capabilities.delete_if_match:
+            assert errors["current"] is None
+            assert isinstance(errors["stale"], PreconditionFailedError)
+            assert names(backend) == ["stale"]
+        else:
+            assert isinstance(errors["current"], UnsupportedOperationError)
+            assert isinstance(errors["stale"], UnsupportedOperationError)
+            assert names(backend) == ["current", "stale"]

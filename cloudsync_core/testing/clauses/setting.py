@@ -1,0 +1,95 @@
+"""What every clause is tested on: fresh backends, and a few words to use them with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, Literal, Protocol
+
+import pytest
+
+from cloudsync_core.backend import NO_ATTRIBUTES, Backend
+from cloudsync_core.body import Body
+from cloudsync_core.models import ALWAYS, Attributes, ObjectInfo, PutCondition
+
+Root = Literal["first", "second", "missing"]
+
+
+class MakeBackend(Protocol):
+    """What the fixture `make_backend` returns."""
+
+    def __call__(self, root: Root = "first", /) -> Backend:
+        """Return a backend that is opened anew.
+
+        "first" and "second" are two roots that exist and are empty when a test begins; the same root is the same
+        place at every call within one test. "missing" is a root in a container that does not exist.
+        """
+
+
+class Setting:
+    """The one fixture that a backend's own tests override, and what a dialect declares.
+
+    Attributes:
+        refuses: cases of the key corpus, by name, that this backend or its server refuses with an error although the
+            contract would let it hold them, each with the reason. What `Backend.check_key` refuses by itself (the
+            rules of a tree, `max_key_bytes`) is not listed here.
+        no_missing_container: why a container of this backend cannot be missing, for instance because the first put
+            makes it. Empty where one can be.
+    """
+
+    refuses: ClassVar[Mapping[str, str]] = {}
+    no_missing_container: ClassVar[str] = ""
+
+    @pytest.fixture
+    def make_backend(self) -> MakeBackend:
+        raise NotImplementedError("the fixture `make_backend` is what a backend's own tests provide")
+
+    @pytest.fixture
+    def backend(self, make_backend: MakeBackend) -> Iterator[Backend]:
+        with make_backend() as opened:
+            yield opened
+
+    @pytest.fixture
+    def missing_container(self, make_backend: MakeBackend) -> Iterator[Backend]:
+        with make_backend("missing") as opened:
+            yield opened
+
+    def leftovers(self, backend: Backend) -> Sequence[str]:
+        """Return what the store holds beside objects: unfinished uploads, temporary files.
+
+        Override it where the store can be asked; clause P2 then proves that a failed put leaves none.
+        """
+        return ()
+
+
+def store(
+    backend: Backend,
+    key: str,
+    data: bytes | Iterable[bytes] = b"content",
+    *,
+    size: int | None = None,
+    attributes: Attributes = NO_ATTRIBUTES,
+    condition: PutCondition = ALWAYS,
+) -> ObjectInfo:
+    """Put an object and return what the backend says it wrote."""
+    return backend.put(key, Body(data, size), attributes=attributes, condition=condition)
+
+
+def content(backend: Backend, key: str) -> bytes:
+    """Return all the bytes of an object."""
+    with backend.get(key) as reader:
+        return reader.read()
+
+
+def entries(backend: Backend, prefix: str = "", *, start_after: str | None = None) -> list[ObjectInfo]:
+    """Return a whole listing, in the order in which it came; one that holds gaps fails."""
+    found: list[ObjectInfo] = []
+    for page in backend.list(prefix, start_after=start_after):
+        assert not page.gaps, f"the listing cannot tell about {page.gaps}"
+        found.extend(page)
+    return found
+
+
+def names(backend: Backend, prefix: str = "", *, start_after: str | None = None) -> list[str]:
+    """Return the keys of a whole listing: in order, or sorted where the backend promises none."""
+    found = [entry.key for entry in entries(backend, prefix, start_after=start_after)]
+    return found if backend.capabilities.ordered_listing else sorted(found)
