@@ -114,6 +114,11 @@ class Body:
         """The digests that are checked against the content."""
         return self._expected
 
+    @property
+    def finished(self) -> bool:
+        """Whether the whole content has been read and found right."""
+        return self._finished
+
     def require(self, algorithm: str) -> None:
         """Ask for a digest of the content; call it before the body is consumed.
 

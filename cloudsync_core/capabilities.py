@@ -21,6 +21,7 @@ class Capabilities:
         server_copy: `copy` can move the bytes inside the provider, see `Backend.can_copy_from`.
         user_metadata: attributes other than `mtime_ns` are stored and returned.
         stores_mtime: `Attributes.mtime_ns` is stored and returned.
+        local_reads: reading an object costs no network, so its digest may be computed to avoid a transfer.
         bulk_delete_max: the most keys that one request of `delete_many` takes; 1 where there is no such request.
         max_object_size: bytes, or `None` where there is no known limit.
         max_key_bytes: bytes of the key in UTF-8, or `None` where there is no known limit.
@@ -35,6 +36,7 @@ class Capabilities:
     server_copy: bool = False
     user_metadata: bool = False
     stores_mtime: bool = False
+    local_reads: bool = False
     bulk_delete_max: int = 1
     max_object_size: int | None = None
     max_key_bytes: int | None = None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pathspec import GitIgnoreSpec
 
 from cloudsync_core import keys
 
-ALWAYS_EXCLUDED = (".cloudsync/",)
+_OWN_FOLDER = ".cloudsync/"
+
+ALWAYS_EXCLUDED = (_OWN_FOLDER,)
 """Where cloudsync keeps its own files (the state database) when they lie inside a synchronised directory."""
 
 
@@ -36,6 +38,7 @@ class Filter:
         # Keys come in order, so consecutive keys share their folders: a small cache answers nearly all of them.
         self._folder_excluded = functools.lru_cache(maxsize=1024)(self._find_folder_excluded)
         self._patterns = bool(exclude)
+        self._trivial = not (include or exclude or exclude_regex)
 
     def wants(self, key: str) -> bool:
         """Tell whether the object of that key is in scope."""
@@ -46,7 +49,7 @@ class Filter:
         if self._regex is not None and self._regex.search(key):
             return False
         if not self._patterns:
-            return not (key.startswith(".cloudsync/") or "/.cloudsync/" in key)
+            return not (key.startswith(_OWN_FOLDER) or f"/{_OWN_FOLDER}" in key)
         folder = key.removesuffix(keys.MARKER_SUFFIX).rpartition("/")[0]
         if folder and self._folder_excluded(folder):
             return False
@@ -56,8 +59,10 @@ class Filter:
         """Tell whether nothing under `folder` (without trailing slash) is in scope, so that no walk need enter it."""
         return self._folder_excluded(folder)
 
-    def select(self, names: Iterable[str]) -> list[int]:
+    def select(self, names: Sequence[str]) -> Sequence[int]:
         """Return the indexes of the keys that are in scope."""
+        if self._trivial and _OWN_FOLDER not in "\n".join(names):
+            return range(len(names))
         wants = self.wants
         return [index for index, name in enumerate(names) if wants(name)]
 

@@ -7,7 +7,7 @@ import itertools
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from cloudsync_core.engine.codec import decode_object, encode_object
 from cloudsync_core.models import Gap, Page
@@ -38,7 +38,9 @@ def sort_pages(pages: Iterable[Page]) -> Iterator[Page]:
             runs = [_spill(heapq.merge(*runs, key=_by_key))]
     merged = heapq.merge(*runs, key=_by_key)
     while (chunk := list(itertools.islice(merged, PAGE_LENGTH))) or gaps:
-        yield Page.of([decode_object(json.loads(text)) for _, text in chunk], tuple(gaps))
+        yield Page.of(
+            [decode_object(json.loads(text)) for _, text in chunk], tuple(sorted(gaps, key=attrgetter("key")))
+        )
         gaps.clear()
 
 
