@@ -58,6 +58,7 @@ class Outcome:
         written: the target's object after the action, where it wrote one.
         source: the source's object as it was read, which may be newer than the action's.
         digest: a digest of the content, as `Digest` prints it, where one was computed.
+        fatal: nothing else can succeed either, so the run starts no other operation.
     """
 
     action: Action
@@ -69,6 +70,7 @@ class Outcome:
     written: ObjectInfo | None = None
     source: ObjectInfo | None = None
     digest: str | None = None
+    fatal: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,12 +5,30 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 from cloudsync_core.errors import CancelledError
 from cloudsync_core.runs import Action, Outcome
 
 Work = TypeVar("Work", Action, Sequence[Action])
+
+
+class Stop(threading.Event):
+    """Ends one run early: no new operation starts, and those under way end as soon as they can.
+
+    Attributes:
+        interrupted: the user asked for it; otherwise the run stops itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interrupted = False
+
+    def interrupt(self) -> None:
+        """End the run on behalf of the user; may be called from a signal handler."""
+        self.interrupted = True
+        self.set()
 
 
 def execute(
@@ -27,54 +45,79 @@ def execute(
 
     Args:
         work: an action, or a batch of them, an item.
-        perform: does one item, in a worker thread.
+        perform: does one item, in a worker thread. What it ends by `CancelledError` was not done and has no outcome.
         workers: threads.
-        stop: see above. What `perform` interrupts by raising `CancelledError` has no outcome: it was not done.
+        stop: see above.
 
     Raises:
         Exception: what `perform` raised, other than `CancelledError`; everything in hand has ended by then.
     """
-    todo: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
-    done: queue.SimpleQueue[Sequence[Outcome] | BaseException] = queue.SimpleQueue()
-    abandoned = threading.Event()
-
-    def loop() -> None:
-        while (item := todo.get()) is not None:
-            if abandoned.is_set():
-                continue
-            try:
-                done.put(perform(item))
-            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-                done.put(error)
-
-    threads = [threading.Thread(target=loop, name=f"cloudsync-work-{n}", daemon=True) for n in range(workers)]
-    for thread in threads:
-        thread.start()
-    in_hand = 0
-    try:
+    with _Pool(perform, workers, stop) as pool:
         for item in work:
-            todo.put(item)
-            in_hand += 1
+            pool.submit(item)
             # Take what is finished; wait only while enough is under way.
-            while in_hand and (in_hand >= 2 * workers or not done.empty()):
-                in_hand -= 1
-                yield from _outcomes(done.get())
+            while pool.in_hand >= 2 * workers or pool.has_finished():
+                yield from pool.next_finished()
             if stop.is_set():
                 break
-        while in_hand:
-            in_hand -= 1
-            yield from _outcomes(done.get())
-    finally:
-        abandoned.set()
-        for _ in threads:
-            todo.put(None)
-        for thread in threads:
+        while pool.in_hand:
+            yield from pool.next_finished()
+
+
+class _Pool(Generic[Work]):
+    """Worker threads with a queue of work and a queue of results; used from one thread."""
+
+    def __init__(self, perform: Callable[[Work], Sequence[Outcome]], workers: int, stop: threading.Event) -> None:
+        self._perform: Callable[[Work], Sequence[Outcome]] = perform
+        self._stop = stop
+        self._todo: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Sequence[Outcome] | BaseException] = queue.SimpleQueue()
+        self._abandoned = False
+        self.in_hand = 0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"cloudsync-work-{number}", daemon=True)
+            for number in range(workers)
+        ]
+
+    def submit(self, item: Work) -> None:
+        self.in_hand += 1
+        self._todo.put(item)
+
+    def has_finished(self) -> bool:
+        return not self._done.empty()
+
+    def next_finished(self) -> Sequence[Outcome]:
+        """Wait for some item to end, and return its outcomes or raise what it raised."""
+        result = self._done.get()
+        self.in_hand -= 1
+        if isinstance(result, CancelledError):
+            return ()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._abandoned = True
+        if error is not None:
+            self._stop.set()
+        for _ in self._threads:
+            self._todo.put(None)
+        for thread in self._threads:
             thread.join()
 
-
-def _outcomes(result: Sequence[Outcome] | BaseException) -> Sequence[Outcome]:
-    if isinstance(result, CancelledError):
-        return ()
-    if isinstance(result, BaseException):
-        raise result
-    return result
+    def _work(self) -> None:
+        while (item := self._todo.get()) is not None:
+            if self._abandoned or self._stop.is_set():
+                self._done.put(CancelledError("interrupted"))
+                continue
+            try:
+                self._done.put(self._perform(item))
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
+                self._done.put(error)

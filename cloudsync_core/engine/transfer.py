@@ -14,6 +14,7 @@ from cloudsync_core.errors import (
     AccessDeniedError,
     BackendError,
     CancelledError,
+    Disposition,
     IntegrityError,
     ObjectExistsError,
     ObjectNotFoundError,
@@ -25,8 +26,8 @@ from cloudsync_core.models import ALWAYS, IF_ABSENT, Attributes, Digest, IfMatch
 from cloudsync_core.runs import Action, Outcome
 
 _DIGEST = "md5"
-"""What is computed of content that no store has a digest of. MD5 guards against accidents, which is what happens between
-two stores, and is the digest that most of them report."""
+"""What is computed of content that no store has a digest of. MD5 guards against accidents, which is what happens
+between two stores, and is the digest that most of them report."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -269,4 +270,5 @@ def _listed_version(action: Action) -> Version | None:
 
 
 def _failed(action: Action, error: Exception) -> Outcome:
-    return Outcome(action, "failed", error=str(error), cause=type(error).__name__)
+    fatal = isinstance(error, BackendError) and error.disposition is Disposition.ABORT
+    return Outcome(action, "failed", error=str(error), cause=type(error).__name__, fatal=fatal)

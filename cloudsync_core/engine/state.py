@@ -1,0 +1,318 @@
+"""The state database: what both sides were when last known equal, and how the runs of each job ended.
+
+One SQLite file holds any number of jobs. A job is run by one process at a time, which a lock file ensures, and writes
+from the run's own thread, in batches: the write lock is held for milliseconds, so several processes share a file.
+Losing the file, or the last batch in a crash, is safe: the next run compares by evidence and records what it finds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from cloudsync_core.engine.diff import BasePage, BaseRow
+from cloudsync_core.errors import StateError
+from cloudsync_core.runs import RunReport
+
+SCHEMA_VERSION = 1
+
+PAGE_LENGTH = 2000
+
+RUNS_KEPT = 100
+"""Finished runs that are remembered for each job."""
+
+BATCH_LENGTH = 1000
+"""Rows of the base that are written together."""
+
+BATCH_SECONDS = 2.0
+"""How long a row waits at most for others, while rows keep coming."""
+
+_SCHEMA = """
+CREATE TABLE job (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    source TEXT NOT NULL,
+    target TEXT NOT NULL,
+    UNIQUE (name, source, target)
+);
+CREATE TABLE base (
+    job INTEGER NOT NULL REFERENCES job (id),
+    key TEXT NOT NULL,
+    source TEXT,
+    target TEXT,
+    digest TEXT,
+    PRIMARY KEY (job, key)
+) WITHOUT ROWID;
+CREATE TABLE run (
+    id TEXT PRIMARY KEY,
+    job TEXT NOT NULL,
+    started REAL NOT NULL,
+    status TEXT,
+    report TEXT
+);
+CREATE INDEX run_of_job ON run (job, started);
+"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run as the database remembers it.
+
+    Attributes:
+        id: the run.
+        job: its job's name.
+        started: seconds since the epoch, UTC.
+        status: as in its report; `None` when it never ended: it is under way, or was killed.
+        report: `RunReport.to_dict()`, or `None`.
+    """
+
+    id: str
+    job: str
+    started: float
+    status: str | None
+    report: dict[str, Any] | None
+
+
+class State:
+    """An open state database.
+
+    Args:
+        path: the file; made with its directory when it is missing. `None` keeps the state in a temporary file for as
+            long as it is open.
+        read_only: never write; a missing file is an empty database. What dry runs and `status` use.
+
+    Raises:
+        StateError: the file cannot be used; the message says why and what to do.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        with self._explained():
+            self._connection = self._connect()
+            self._check_schema()
+
+    def open_job(self, name: str, source: str, target: str) -> JobState:
+        """Return the part of one job, locked against other processes unless the database is read-only.
+
+        A job whose locations change starts with an empty base.
+
+        Args:
+            name: the job's name.
+            source: a text that identifies the place that is read.
+            target: likewise of the place that is written.
+
+        Raises:
+            StateError: another process runs this job.
+        """
+        place = (name, source, target)
+        with self._explained():
+            query = "SELECT id FROM job WHERE name = ? AND source = ? AND target = ?"
+            row = self._connection.execute(query, place).fetchone()
+            if row is None and not self.read_only:
+                with self.writing() as connection:
+                    connection.execute("INSERT OR IGNORE INTO job (name, source, target) VALUES (?, ?, ?)", place)
+                row = self._connection.execute(query, place).fetchone()
+        number = -1 if row is None else int(row[0])
+        return JobState(self, number, self._lock(name, number))
+
+    def start_run(self, run_id: str, job: str, started: float) -> None:
+        """Remember that a run began, so that one that was killed shows."""
+        with self.writing() as connection:
+            connection.execute("INSERT INTO run (id, job, started) VALUES (?, ?, ?)", (run_id, job, started))
+
+    def finish_run(self, report: RunReport) -> None:
+        """Remember how a run ended, and forget the oldest runs of its job."""
+        job = report.run.job
+        text = json.dumps(report.to_dict())
+        with self.writing() as connection:
+            connection.execute(
+                "UPDATE run SET status = ?, report = ? WHERE id = ?", (report.status, text, report.run.id)
+            )
+            connection.execute(
+                "DELETE FROM run WHERE job = ? AND id NOT IN "
+                "(SELECT id FROM run WHERE job = ? ORDER BY started DESC LIMIT ?)",
+                (job, job, RUNS_KEPT),
+            )
+
+    def runs(self, job: str | None = None, *, limit: int = RUNS_KEPT) -> list[PastRun]:
+        """Return the last runs, newest first; of every job unless one is named."""
+        with self._explained():
+            rows = self._connection.execute(
+                "SELECT id, job, started, status, report FROM run WHERE job = coalesce(?, job) "
+                "ORDER BY started DESC, id DESC LIMIT ?",
+                (job, limit),
+            ).fetchall()
+        return [
+            PastRun(run, name, started, status, None if text is None else json.loads(text))
+            for run, name, started, status, text in rows
+        ]
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Open a write transaction, saved when the block ends."""
+        with self._explained():
+            # Taken at once: a transaction that begins by reading cannot always be turned into a writing one.
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._connection:
+                yield self._connection
+
+    def rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; the callers are in this module."""
+        with self._explained():
+            return self._connection.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.path is None:
+            return sqlite3.connect("", isolation_level=None)
+        if self.read_only:
+            if not self.path.exists():
+                return sqlite3.connect("", isolation_level=None)
+            return sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=30, isolation_level=None
+            )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"the state directory {self.path.parent} cannot be made: {error.strerror}",
+                hint="Choose another place with `state:` in the config, or --state PATH.",
+            ) from error
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A crash of the machine may lose the last rows of the base, never its consistency; losing rows is safe.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _check_schema(self) -> None:
+        version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA_VERSION:
+            raise StateError(
+                f"the state database {self.path} was written by a newer cloudsync "
+                f"(format {version}, this one knows {SCHEMA_VERSION})",
+                hint="Upgrade cloudsync-core, or name another state file.",
+            )
+        if version == 0:
+            with self.writing() as connection:
+                # Another process may have made the tables while this one waited for the lock.
+                if int(connection.execute("PRAGMA user_version").fetchone()[0]) == 0:
+                    for statement in _SCHEMA.split(";"):
+                        connection.execute(statement)
+                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _lock(self, name: str, number: int) -> IO[str] | None:
+        if self.path is None or self.read_only:
+            return None
+        path = self.path.with_name(f"{self.path.name}.{number}.lock")
+        file = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip()
+            file.close()
+            raise StateError(
+                f"job {name!r} is already being run{f' by process {holder}' if holder else ''}",
+                hint="Wait for it to end; two runs at once would undo each other's work.",
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        return file
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's errors into ours."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise StateError(
+                f"the state database {self.path} cannot be used: {error}",
+                hint="If it is damaged, move it away: the next run compares everything anew.",
+            ) from error
+
+
+class JobState:
+    """The base of one job; made by `State.open_job`."""
+
+    def __init__(self, state: State, number: int, lock: IO[str] | None) -> None:
+        self._state = state
+        self._number = number
+        self._lock = lock
+        self._unsaved: dict[str, BaseRow | None] = {}
+        self._saved_at = time.monotonic()
+
+    def pages(self) -> Iterator[BasePage]:
+        """Yield the base in key order, from short reads: what is recorded meanwhile does not disturb it."""
+        after = ""
+        while True:
+            rows = self._state.rows(
+                "SELECT key, source, target, digest FROM base WHERE job = ? AND key > ? ORDER BY key LIMIT ?",
+                (self._number, after, PAGE_LENGTH),
+            )
+            if not rows:
+                return
+            yield BasePage(*map(list, zip(*rows, strict=True)))
+            after = rows[-1][0]
+
+    def record(self, key: str, row: BaseRow) -> None:
+        """Remember that both sides were equal, and what they were then."""
+        self._note(key, row)
+
+    def forget(self, key: str) -> None:
+        """Remove the key: it is on neither side any more."""
+        self._note(key, None)
+
+    def save(self) -> None:
+        """Make everything noted so far durable."""
+        self._saved_at = time.monotonic()
+        if not self._unsaved:
+            return
+        kept = [
+            (self._number, key, row.source, row.target, row.digest)
+            for key, row in self._unsaved.items()
+            if row is not None
+        ]
+        gone = [(self._number, key) for key, row in self._unsaved.items() if row is None]
+        with self._state.writing() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO base (job, key, source, target, digest) VALUES (?, ?, ?, ?, ?)", kept
+            )
+            connection.executemany("DELETE FROM base WHERE job = ? AND key = ?", gone)
+        self._unsaved.clear()
+
+    def close(self) -> None:
+        """Save, and let other processes run the job."""
+        try:
+            self.save()
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+
+    def _note(self, key: str, row: BaseRow | None) -> None:
+        if self._state.read_only:
+            return
+        self._unsaved[key] = row
+        if len(self._unsaved) >= BATCH_LENGTH or time.monotonic() - self._saved_at > BATCH_SECONDS:
+            self.save()
