@@ -16,14 +16,13 @@ nox.options.reuse_venv = "yes"
 
 CORE = nox.project.load_toml("pyproject.toml")
 S3 = nox.project.load_toml("plugins/s3/pyproject.toml")
+DISTRIBUTIONS = ("--editable", ".", "--editable", "plugins/s3")
 PYTHONS = nox.project.python_versions(CORE)
 
 
-def install(session, *groups, constraints=None):
+def install(session, *groups):
     """Install both distributions editable, with dependency groups of pyproject.toml."""
-    requirements = [requirement for group in groups for requirement in nox.project.dependency_groups(CORE, group)]
-    constrained = ["--constraint", constraints] if constraints else []
-    session.install("--editable", ".", "--editable", "plugins/s3", *requirements, *constrained)
+    session.install(*DISTRIBUTIONS, *(line for group in groups for line in nox.project.dependency_groups(CORE, group)))
 
 
 @nox.session(python=PYTHONS[0])
@@ -61,8 +60,10 @@ def lowest(session):
     """The unit tests with the lowest versions of direct dependencies that the distributions allow."""
     constraints = Path(session.create_tmp()) / "lowest.txt"
     constraints.write_text("\n".join(lower_bounds()) + "\n")
-    session.log(f"lowest versions: {', '.join(lower_bounds())}")
-    install(session, "test", constraints=str(constraints))
+    # Two steps, and boto3 in the first: the tests' boto3 and the SDK under s3fs each pin botocore, and a resolver
+    # that is free to choose both tries their versions one by one for many minutes.
+    session.install(*DISTRIBUTIONS, "aiobotocore[boto3]", "--constraint", str(constraints))
+    session.install(*nox.project.dependency_groups(CORE, "test"), "--constraint", str(constraints))
     session.run("pytest", "tests/unit", *session.posargs)
 
 
