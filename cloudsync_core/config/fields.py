@@ -1,0 +1,136 @@
+"""The types of the model's fields: what a user may write, and the value it becomes."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+
+from pathspec import GitIgnoreSpec
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
+
+from cloudsync_core.config import secrets
+from cloudsync_core.config.problems import KeyPath
+from cloudsync_core.engine.policy import DeleteLimit
+from cloudsync_core.errors import printable
+
+NESTED = "nested"
+"""The type of errors whose `ctx["path"]` leads on from the field to the value that is wrong."""
+
+Stored_co = TypeVar("Stored_co", covariant=True)
+Written_contra = TypeVar("Written_contra", contravariant=True)
+
+if TYPE_CHECKING:
+
+    class Converted(Generic[Stored_co, Written_contra]):
+        """Tells type checkers of a field that is given as one type and read as another."""
+
+        def __get__(self, instance: object, owner: object) -> Stored_co: ...
+        def __set__(self, instance: object, value: Written_contra) -> None: ...
+
+
+def _reference_problem(value: object, path: KeyPath = ()) -> tuple[KeyPath, str] | None:
+    if isinstance(value, str):
+        why = secrets.syntax_problem(value)
+        return (path, why) if why else None
+    children: list[tuple[Any, object]] = []
+    if isinstance(value, Mapping):
+        children = list(value.items())
+    elif isinstance(value, list | tuple):
+        children = list(enumerate(value))
+    found = (_reference_problem(child, (*path, key)) for key, child in children)
+    return next((problem for problem in found if problem), None)
+
+
+def _check_references(value: Any) -> Any:
+    problem = _reference_problem(value)
+    if problem is not None:
+        path, why = problem
+        raise PydanticCustomError(NESTED, "{why}", {"why": why, "path": path})
+    return value
+
+
+def _without_references(text: str) -> str:
+    if secrets.has_reference(text):
+        raise ValueError("${…} is not looked up here, only in urls, options and header values")
+    return text
+
+
+def _header_text(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a header holds no control characters or line breaks")
+    return text
+
+
+def _pattern(pattern: str) -> str:
+    shown = f"'{printable(pattern)}'"
+    if pattern.lstrip("!").startswith("./"):
+        raise ValueError(f"{shown} matches nothing: patterns are relative to the location, leave out the './'")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            parts = GitIgnoreSpec.from_lines([pattern]).patterns
+    except FutureWarning:
+        raise ValueError(f"{shown}: classes like [:alpha:] are not supported, write [A-Za-z]") from None
+    except (ValueError, re.error):
+        raise ValueError(f"{shown} is not a valid gitignore pattern") from None
+    if all(part.include is None for part in parts):
+        comment = "; write '\\#' for a name that begins with '#'" if pattern.startswith("#") else ""
+        raise ValueError(f"{shown} matches nothing{comment}")
+    return pattern
+
+
+def _pattern_list(patterns: Sequence[str]) -> tuple[str, ...]:
+    if patterns and patterns[0].startswith("!"):
+        raise ValueError(f"'{printable(patterns[0])}' comes first: there is nothing before it that '!' could take back")
+    return tuple(patterns)
+
+
+def _regex(expression: str) -> str:
+    shown = f"'{printable(expression)}'"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(expression)
+    except (re.error, OverflowError, RecursionError, FutureWarning) as error:
+        raise ValueError(f"{shown} is not a valid regular expression: {error}") from None
+    return expression
+
+
+def _limit(value: object) -> object:
+    if isinstance(value, DeleteLimit):
+        return value
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be a number of objects (100) or a percentage (25%)")  # noqa: TRY004 - pydantic asks for it
+    return DeleteLimit.parse(value)
+
+
+Literally = Annotated[str, Field(min_length=1), AfterValidator(_without_references)]
+"""Text that is taken as it is written."""
+
+Referring = Annotated[str, Field(min_length=1), AfterValidator(_check_references)]
+"""Text in which references to secrets may stand."""
+
+HeaderText = Annotated[Referring, AfterValidator(_header_text)]
+
+Options = Annotated[dict[str, Any], AfterValidator(_check_references)]
+"""Options of a backend, whose own model checks them when the location is opened."""
+
+Patterns = Annotated[Sequence[Annotated[Literally, AfterValidator(_pattern)]], AfterValidator(_pattern_list)]
+"""gitignore patterns, stored as a tuple."""
+
+Regexes = Annotated[Sequence[Annotated[Literally, AfterValidator(_regex)]], AfterValidator(tuple)]
+"""Regular expressions, stored as a tuple."""
+
+_LimitText = Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%?\s*$")]
+
+if TYPE_CHECKING:
+    Limit = Converted[DeleteLimit, DeleteLimit | str | int]
+else:
+    Limit = Annotated[
+        DeleteLimit,
+        BeforeValidator(_limit, json_schema_input_type=_LimitText | Annotated[int, Field(ge=0)]),
+        PlainSerializer(str, return_type=str),
+    ]

@@ -1,0 +1,220 @@
+"""What a configuration says: the same objects whether they come from a file or are made in Python.
+
+    job = MirrorJob(source="./public", target="./backup", exclude=["*.tmp"], delete=True, max_delete="25%")
+
+The fields' descriptions are the source of the option tables in docs/configuration.md and of the JSON Schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+    model_validator,
+)
+
+from cloudsync_core.config.fields import HeaderText, Limit, Literally, Options, Patterns, Referring, Regexes
+from cloudsync_core.engine.policy import DeleteLimit, HeaderRule
+
+if TYPE_CHECKING:
+    from cloudsync_core.config.fields import Converted
+
+FORMAT_VERSION = 1
+"""The version of the configuration's format that this cloudsync reads."""
+
+_JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+_METADATA_NAME = r"^[a-z0-9][a-z0-9._-]*$"
+_DEFAULT_LIMIT: Any = DeleteLimit(percent=50)
+
+
+class Section(BaseModel):
+    """A mapping of the file: unknown options are errors, and what was read does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class LocationConfig(Section):
+    """Where objects are: a container or a directory, and how to reach it."""
+
+    url: Referring = Field(
+        description="`scheme://container/prefix`, or a local path, which is relative to the configuration file."
+    )
+    options: Options = Field(
+        default_factory=dict,
+        repr=False,
+        description="Options of the backend that serves the scheme; see the page of its package.",
+    )
+
+
+def _location(value: object) -> object:
+    if isinstance(value, str):
+        return {"url": value}
+    if isinstance(value, Mapping | LocationConfig):
+        return value
+    raise ValueError("must be text (a URL or a path), or a mapping with 'url' and 'options'")
+
+
+if TYPE_CHECKING:
+    LocationField = Converted[LocationConfig, LocationConfig | str]
+else:
+    LocationField = Annotated[
+        LocationConfig,
+        BeforeValidator(_location, json_schema_input_type=Annotated[str, Field(min_length=1)] | LocationConfig),
+    ]
+
+
+def _metadata_name(name: str) -> str:
+    if re.match(_METADATA_NAME, name) is None:
+        raise ValueError("a metadata name holds only lower-case letters, digits, '.', '_' and '-'")
+    return name
+
+
+MetadataName = Annotated[
+    str, AfterValidator(_metadata_name), WithJsonSchema({"type": "string", "pattern": _METADATA_NAME})
+]
+
+
+class HeaderRuleConfig(Section):
+    """Headers and metadata for the objects whose keys match; of several rules that set one, the last wins."""
+
+    match: Patterns = Field(min_length=1, description="gitignore patterns of the keys that the rule is for.")
+    content_type: HeaderText | None = Field(default=None, description="Replaces the guessed or carried media type.")
+    cache_control: HeaderText | None = Field(default=None, description="How long readers may cache the object.")
+    content_encoding: HeaderText | None = Field(
+        default=None, description="How the content is encoded, for instance `gzip`. cloudsync does not encode it."
+    )
+    content_disposition: HeaderText | None = Field(
+        default=None, description="Whether browsers show or save the object, and by which name."
+    )
+    content_language: HeaderText | None = Field(default=None, description="The language of the content.")
+    metadata: Mapping[MetadataName, HeaderText] = Field(
+        default_factory=dict, description="User metadata that is added to what the object carries, name by name."
+    )
+
+    @model_validator(mode="after")
+    def _sets_something(self) -> Self:
+        if not self.metadata and not self._header_fields():
+            raise ValueError("the rule sets nothing")
+        return self
+
+    def rule(self, resolve: Callable[..., str] = lambda value, *_: value) -> HeaderRule:
+        """Return the rule that the engine applies.
+
+        Args:
+            resolve: called with a value and the names that lead to it; returns it with references replaced.
+        """
+        return HeaderRule(
+            match=tuple(self.match),
+            metadata={name: resolve(value, "metadata", name) for name, value in self.metadata.items()},
+            **{name: resolve(value, name) for name, value in self._header_fields().items()},
+        )
+
+    def _header_fields(self) -> dict[str, str]:
+        return self.model_dump(exclude={"match", "metadata"}, exclude_none=True)
+
+
+class MirrorJob(Section):
+    """A target that is made equal to a source."""
+
+    workflow: Literal["mirror"] = Field(
+        default="mirror", description="What the job does; `mirror` is the only one yet."
+    )
+    source: LocationField = Field(description="The side that is read: a URL, a path, or a mapping (see Locations).")
+    target: LocationField = Field(description="The side that is written: likewise.")
+    include: Patterns = Field(
+        default=(), description="gitignore patterns; where any are given, only keys that match one are in scope."
+    )
+    exclude: Patterns = Field(
+        default=(), description="gitignore patterns of keys that are left alone on both sides: not copied, not deleted."
+    )
+    exclude_regex: Regexes = Field(
+        default=(),
+        description="Regular expressions; a key in which one is found is excluded likewise.",
+    )
+    delete: StrictBool = Field(
+        default=False, description="Whether objects of the target that the source does not have are deleted."
+    )
+    max_delete: Limit = Field(
+        default=_DEFAULT_LIMIT,
+        description="The most objects that one run may delete: a number, or a percentage of the target's objects. "
+        "A run that would delete more deletes nothing and exits 4.",
+    )
+    allow_empty_source: StrictBool = Field(
+        default=False, description="Whether a source without any object may empty the target."
+    )
+    compare: Literally = Field(
+        default="auto",
+        description="How changed objects are found: `auto`, `size`, `mtime`, `checksum`, `always`, or a plugin's.",
+    )
+    verify: Literal["digest", "size"] = Field(
+        default="digest",
+        description="How written objects are proven right where the store confirms no digest: `digest` reads them "
+        "back and compares, `size` checks their length only.",
+    )
+    transfers: StrictInt = Field(default=16, ge=1, le=1024, description="Objects that are moved at the same time.")
+    retries: StrictInt = Field(
+        default=5, ge=1, le=100, description="How many times an operation is attempted in all, with growing pauses."
+    )
+    headers: Annotated[Sequence[HeaderRuleConfig], AfterValidator(tuple)] = Field(
+        default=(), description="Rules that set headers and metadata by pattern (see Headers)."
+    )
+    server_copy: StrictBool = Field(
+        default=True,
+        description="Whether objects are copied inside the provider where both sides are there and it is allowed.",
+    )
+
+
+Job = MirrorJob
+"""A job of any workflow. With the second workflow it becomes a union that `workflow` tells apart."""
+
+
+class PluginsConfig(Section):
+    """Which installed plugins may be loaded, by the names of their distributions."""
+
+    allow: Annotated[Sequence[Literally], AfterValidator(tuple)] | None = Field(
+        default=None, description="Only these; by default all that are installed."
+    )
+    deny: Annotated[Sequence[Literally], AfterValidator(tuple)] = Field(
+        default=(), description="Not these, even where `allow` names them."
+    )
+
+
+def _version(value: object) -> object:
+    if type(value) is not int or value < FORMAT_VERSION:
+        raise ValueError(f"must be {FORMAT_VERSION}")
+    if value > FORMAT_VERSION:
+        raise ValueError(f"this cloudsync reads version {FORMAT_VERSION}; the file is written for a newer one")
+    return value
+
+
+def _job_name(name: str) -> str:
+    if re.match(_JOB_NAME, name) is None:
+        raise ValueError("a job's name begins with a letter or a digit and holds only those, '.', '_' and '-'")
+    return name
+
+
+JobName = Annotated[str, AfterValidator(_job_name), WithJsonSchema({"type": "string", "pattern": _JOB_NAME})]
+
+
+class Config(Section):
+    """A configuration file of cloudsync."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="The format of the file: `1`.")
+    state: Literally = Field(
+        default=".cloudsync/state.db",
+        description="The file that remembers what the sides were when last known equal; relative to this file.",
+    )
+    plugins: PluginsConfig = Field(
+        default_factory=PluginsConfig, description="Which installed plugins may be loaded (see Plugins)."
+    )
+    jobs: dict[JobName, Job] = Field(min_length=1, description="The jobs by name; they run in this order (see Jobs).")

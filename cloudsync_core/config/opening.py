@@ -1,0 +1,123 @@
+"""From a location in a configuration to an open backend."""
+
+from __future__ import annotations
+
+import functools
+import re
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from cloudsync_core.backend import Backend
+from cloudsync_core.config.loader import LoadedConfig
+from cloudsync_core.config.model import Job, LocationConfig
+from cloudsync_core.config.problems import KeyPath, Problem, config_error, dotted
+from cloudsync_core.config.secrets import Resolver
+from cloudsync_core.engine.policy import HeaderRule
+from cloudsync_core.errors import ConfigError, OptionsError, UnknownBackendError, printable
+from cloudsync_core.location import Location
+from cloudsync_core.plugins.facade import Plugins
+
+_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@:]*:([^/@]+)@")
+
+
+def open_location(
+    location: LocationConfig,
+    *,
+    plugins: Plugins,
+    loaded: LoadedConfig | None,
+    resolver: Resolver,
+    create: bool,
+    at: KeyPath = (),
+) -> Backend:
+    """Return the backend of a location, its references to secrets looked up.
+
+    Args:
+        location: from a job.
+        plugins: what serves the location's scheme.
+        loaded: the file that the location was read from; relative paths are relative to its directory, and errors
+            name its lines. `None` for a location that comes from elsewhere.
+        resolver: looks up references, and keeps what is secret for redaction.
+        create: the location is a target, which may be made when it does not exist; see `Plugins.open`.
+        at: the keys that lead to the location, for instance `("jobs", "site", "target")`.
+
+    Raises:
+        SecretNotFoundError: a reference names what does not exist.
+        UnknownBackendError: no installed backend serves the scheme.
+        OptionsError: the options do not fit the backend.
+        ConfigError: the URL names no place.
+        PluginError: the backend's plugin cannot be used.
+    """
+    url = resolver.resolve(location.url, *at, "url", secret=False)
+    options = resolver.resolve(location.options, *at, "options")
+    if (password := _PASSWORD.match(url)) is not None:
+        resolver.values.add(password[1])
+    try:
+        parsed = _parse(url, loaded.directory if loaded else None)
+        for secret in _secrets(plugins, parsed.scheme, options):
+            resolver.values.add(secret)
+        return plugins.open(parsed, options, create=create)
+    except OptionsError as error:
+        raise _wrong_options(error, loaded, (*at, "options")) from None
+    except UnknownBackendError as error:
+        raise UnknownBackendError(_placed(error, loaded, (*at, "url")), hint=error.hint) from None
+    except _NoPlaceError as error:
+        raise ConfigError(_placed(error, loaded, (*at, "url")), hint=error.hint) from None
+
+
+def header_rules(job: Job, *, resolver: Resolver, at: KeyPath = ()) -> tuple[HeaderRule, ...]:
+    """Return the header rules of a job as the engine applies them, their references looked up.
+
+    Args:
+        job: the job.
+        resolver: looks up references.
+        at: the keys that lead to the job, for instance `("jobs", "site")`.
+
+    Raises:
+        SecretNotFoundError: a reference names what does not exist.
+    """
+    return tuple(
+        header.rule(functools.partial(_resolve_header, resolver, (*at, "headers", index)))
+        for index, header in enumerate(job.headers)
+    )
+
+
+def _resolve_header(resolver: Resolver, at: KeyPath, value: str, *names: str) -> str:
+    return resolver.resolve(value, *at, *names)
+
+
+class _NoPlaceError(ConfigError):
+    """The URL names no place; says why, without the place in the file."""
+
+
+def _parse(url: str, directory: Path | None) -> Location:
+    location = Location.parse(url)
+    if location.scheme != "file":
+        return location
+    written_as_url = url[: len("file://")].lower() == "file://"
+    if written_as_url and not location.rest.startswith("/"):
+        raise _NoPlaceError("a file:// URL holds an absolute path: file:///srv/data; write a relative one without it")
+    path = location.rest if written_as_url else str(Path(location.rest).expanduser())
+    return Location("file", path if directory is None else str(directory / path))
+
+
+def _secrets(plugins: Plugins, scheme: str, options: Mapping[str, object]) -> Iterator[str]:
+    """Yield the options that the backend declares as secret, for those that are written out in the file."""
+    for name, field in plugins.options_model(scheme).model_fields.items():
+        value = options.get(field.alias or name)
+        if isinstance(value, str) and SecretStr in (field.annotation, *typing.get_args(field.annotation)):
+            yield value
+
+
+def _placed(error: ConfigError, loaded: LoadedConfig | None, path: KeyPath) -> str:
+    return f"{loaded.where(*path)}: {dotted(path[:-1])}: {error.args[0]}" if loaded else str(error.args[0])
+
+
+def _wrong_options(error: OptionsError, loaded: LoadedConfig | None, at: KeyPath) -> OptionsError:
+    if loaded is None:
+        return error
+    found = [Problem((*at, *path), message, loaded.place((*at, *path))) for path, message in error.problems]
+    listed = config_error(printable(str(loaded.path)), found, hint=error.hint)
+    return OptionsError(str(listed.args[0]), problems=error.problems, hint=error.hint)

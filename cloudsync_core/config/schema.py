@@ -1,0 +1,49 @@
+"""The JSON Schema of the configuration, for editors and for messages that name the valid options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cloudsync_core.config.model import Config
+from cloudsync_core.config.problems import KeyPath
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a configuration file.
+
+    Options of backends are left open: each backend checks its own when a location is opened.
+    """
+    return {"$schema": DIALECT, **Config.model_json_schema(mode="validation")}
+
+
+def option_names(path: KeyPath) -> set[str]:
+    """Return the names of the options that can stand in the mapping at `path`; empty where any name can."""
+    whole = schema()
+    nodes: list[Mapping[str, Any]] = [whole]
+    for part in path:
+        nodes = [child for node in nodes for child in _children(node, part, whole)]
+    return {name for node in nodes for shape in _shapes(node, whole) for name in shape.get("properties", {})}
+
+
+def _shapes(node: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the alternatives of a schema, references followed."""
+    if "$ref" in node:
+        yield from _shapes(whole["$defs"][node["$ref"].rpartition("/")[2]], whole)
+    for alternative in (*node.get("anyOf", ()), *node.get("oneOf", ())):
+        yield from _shapes(alternative, whole)
+    yield node
+
+
+def _children(node: Mapping[str, Any], part: str | int, whole: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for shape in _shapes(node, whole):
+        if isinstance(part, int):
+            items = shape.get("items")
+            children = [items] if isinstance(items, dict) else []
+        else:
+            named = shape.get("properties", {}).get(part)
+            others = [*shape.get("patternProperties", {}).values(), shape.get("additionalProperties")]
+            children = [named] if named is not None else [other for other in others if isinstance(other, dict)]
+        yield from children
