@@ -42,7 +42,7 @@ No message holds a secret: whoever raises one of these leaves credentials out of
 from __future__ import annotations
 
 import enum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class Disposition(enum.Enum):
@@ -263,7 +263,7 @@ class ListingOrderError(RunError):
         side: "source" or "target".
     """
 
-    def __init__(self, message: str, *, side: str) -> None:
+    def __init__(self, message: str, *, side: Literal["source", "target"]) -> None:
         super().__init__(message)
         self.side = side
 

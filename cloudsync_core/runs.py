@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
+from cloudsync_core.errors import CloudSyncError
 from cloudsync_core.models import ObjectInfo
 
 ActionKind = Literal["add", "update", "delete"]
@@ -151,6 +152,7 @@ class RunReport:
         message: why the run was refused, aborted or held its deletes back; `None` otherwise.
         deletes_withheld: deletes that were planned and not tried.
         target_objects: objects that the target's listing showed, excluded ones left out.
+        error: what refused, aborted or interrupted the run, in Python only; `message` says it in words.
     """
 
     run: RunInfo
@@ -164,6 +166,7 @@ class RunReport:
     message: str | None = None
     deletes_withheld: int = 0
     target_objects: int = 0
+    error: CloudSyncError | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def exit_code(self) -> int:
@@ -172,4 +175,6 @@ class RunReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
-        return {**dataclasses.asdict(self), "exit_code": self.exit_code}
+        values = dataclasses.asdict(dataclasses.replace(self, error=None))
+        del values["error"]
+        return {**values, "exit_code": self.exit_code}

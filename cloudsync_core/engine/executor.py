@@ -50,18 +50,27 @@ def execute(
         stop: see above.
 
     Raises:
-        Exception: what `perform` raised, other than `CancelledError`; everything in hand has ended by then.
+        Exception: what `work` or `perform` raised, other than `CancelledError` of the latter; everything in hand has
+            ended by then, and the outcomes of what ended well have been yielded before an error of `work`.
     """
+    items = iter(work)
+    failure: Exception | None = None
     with _Pool(perform, workers, stop) as pool:
-        for item in work:
-            pool.submit(item)
+        while not stop.is_set():
+            try:
+                pool.submit(next(items))
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001 - raised when what is in hand has ended
+                failure = error
+                break
             # Take what is finished; wait only while enough is under way.
             while pool.in_hand >= 2 * workers or pool.has_finished():
                 yield from pool.next_finished()
-            if stop.is_set():
-                break
         while pool.in_hand:
             yield from pool.next_finished()
+    if failure is not None:
+        raise failure
 
 
 class _Pool(Generic[Work]):

@@ -179,7 +179,7 @@ class Plugins:
         """Whether a plugin wants to see plans, so that nothing is written before the plan is complete."""
         return bool(self._implementations("review_plan"))
 
-    def review_plan(self, run: RunInfo, plan: Sequence[Action]) -> None:
+    def review_plan(self, run: RunInfo, plan: Collection[Action]) -> None:
         """Let every plugin look at the plan before the first write.
 
         Raises:

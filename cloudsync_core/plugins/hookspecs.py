@@ -11,7 +11,7 @@ A plugin is a module named by an entry point of the group `cloudsync`; it implem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -62,7 +62,7 @@ def cloudsync_include_object(run: RunInfo, entry: ObjectInfo) -> bool | None:
 
 
 @hookspec
-def cloudsync_review_plan(run: RunInfo, plan: Sequence[Action]) -> None:
+def cloudsync_review_plan(run: RunInfo, plan: Collection[Action]) -> None:
     """Raise `PlanRejectedError` to veto the run before its first write.
 
     `plan` reads from disk: it may be larger than memory. When a plugin implements this hook, nothing is written

@@ -1,0 +1,180 @@
+"""The acting half of a run: performs what was planned, and tells everybody who wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.engine.attributes import AttributeRules
+from cloudsync_core.engine.diff import BaseRow
+from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
+from cloudsync_core.engine.executor import execute
+from cloudsync_core.engine.report import Tally
+from cloudsync_core.engine.spool import Spool
+from cloudsync_core.engine.state import JobState
+from cloudsync_core.engine.transfer import Transfer, TransferRules
+from cloudsync_core.errors import (
+    CancelledError,
+    CloudSyncError,
+    DeleteLimitExceededError,
+    EmptySourceError,
+    KeyBlockedError,
+    PlanRejectedError,
+    RunError,
+)
+from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport, RunStatus
+from cloudsync_core.workflows.context import Context
+from cloudsync_core.workflows.sides import Sides
+
+OUTCOMES_TOLD = 500
+"""Outcomes that the plugins' hook receives at a time."""
+
+_RECHECKED = 50
+"""Deletes in a batch whose objects have to be looked at one by one first."""
+
+
+_REFUSALS = (DeleteLimitExceededError, EmptySourceError, PlanRejectedError)
+
+
+class Execution:
+    """Performs the actions of one run.
+
+    Args:
+        run: the run.
+        job: its rules.
+        context: its surroundings.
+        sides: its two sides.
+        base: where equal pairs are recorded.
+        tally: where everything is counted.
+    """
+
+    def __init__(
+        self, run: RunInfo, job: MirrorJob, context: Context, *, sides: Sides, base: JobState, tally: Tally
+    ) -> None:
+        self._run = run
+        self._context = context
+        self._base = base
+        self._tally = tally
+        self._workers = job.transfers
+        self._capabilities = sides.target.capabilities
+        rules = TransferRules(
+            retry=sides.policy,
+            attributes=AttributeRules([rule.rule(context.resolve) for rule in job.headers]),
+            read_back=job.verify == "digest",
+            server_copy=job.server_copy,
+        )
+        self._transfer = Transfer(sides.source, sides.target, rules, context.progress, context.stop)
+        self._untold: list[Outcome] = []
+        self._fatal: str | None = None
+
+    def write(self, actions: Iterable[Action], *, blocked: Spool | None = None) -> None:
+        """Perform adds and updates.
+
+        Args:
+            actions: pulled as workers become free.
+            blocked: takes the actions for which another object is in the way on the target, instead of failing them.
+
+        Raises:
+            CancelledError: the user interrupted the run.
+            RunError: an error that nothing survives.
+        """
+        for outcome in self._execute(actions, lambda action: [self._transfer.write(action)]):
+            if blocked is not None and outcome.cause == KeyBlockedError.__name__:
+                blocked.append(outcome.action)
+            else:
+                self._record(outcome)
+        self._end_phase()
+
+    def delete(self, actions: Iterable[Action]) -> None:
+        """Perform deletes, in batches; raises as `write` does."""
+        size = max(1, self._capabilities.bulk_delete_max)
+        if not self._capabilities.delete_if_match:
+            size = min(size, _RECHECKED)
+        for outcome in self._execute(_batches(actions, size), self._transfer.delete):
+            self._record(outcome)
+        self._end_phase()
+
+    def _execute(self, work: Iterable, perform: Callable) -> Iterator[Outcome]:  # type: ignore[type-arg]
+        return execute(work, perform, workers=self._workers, stop=self._context.stop)
+
+    def _record(self, outcome: Outcome) -> None:
+        action = outcome.action
+        self._tally.finished(outcome)
+        self._context.progress.done_objects += 1
+        if outcome.status == "done":
+            if outcome.source is not None and outcome.written is not None:
+                row = BaseRow(outcome.source.fingerprint or None, outcome.written.fingerprint or None, outcome.digest)
+                self._base.record(action.key, row)
+            else:
+                self._base.forget(action.key)
+        if outcome.fatal and self._fatal is None:
+            self._fatal = outcome.error
+            self._context.stop.set()
+        self._context.listener(ActionFinished(outcome))
+        self._untold.append(outcome)
+        if len(self._untold) >= OUTCOMES_TOLD:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._untold:
+            self._context.plugins.outcomes(self._run, self._untold)
+            self._untold = []
+
+    def _end_phase(self) -> None:
+        self._tell()
+        if self._context.stop.interrupted:
+            raise CancelledError("interrupted")
+        if self._fatal is not None:
+            raise RunError(f"the run was stopped, nothing else could have succeeded: {self._fatal}")
+
+
+def supervise(
+    run: RunInfo, context: Context, sides: Sides, work: Callable[[Tally], str | None], deletes_left: Callable[[], int]
+) -> RunReport:
+    """Return the report of a run, however it ends; what goes wrong is in it.
+
+    Args:
+        run: the run.
+        context: its surroundings.
+        sides: its two sides.
+        work: does everything; returns why deletes were held back, or `None`.
+        deletes_left: tells, afterwards, how many planned deletes were not tried.
+    """
+    tally = Tally(run)
+    context.listener(RunStarted(run))
+    context.plugins.run_started(run)
+    if not run.dry_run:
+        context.state.start_run(run.id, run.job, run.started)
+    error: CloudSyncError | None = None
+    message: str | None = None
+    status: RunStatus = "done"
+    try:
+        message = work(tally)
+        if message is not None or tally.partial:
+            status = "partial"
+    except CancelledError as caught:
+        error, status = caught, "interrupted"
+    except _REFUSALS as caught:
+        error, status = caught, "refused"
+    except CloudSyncError as caught:
+        error, status = caught, "interrupted" if context.stop.interrupted else "aborted"
+    report = tally.report(
+        status,
+        requests=sides.requests(),
+        message=message if error is None else str(error),
+        deletes_withheld=deletes_left(),
+    )
+    report.error = error
+    context.progress.phase = "done"
+    if not run.dry_run:
+        context.state.finish_run(report)
+    context.plugins.run_finished(run, report)
+    context.listener(RunFinished(report))
+    return report
+
+
+def _batches(actions: Iterable[Action], size: int) -> Iterator[Sequence[Action]]:
+    rest = iter(actions)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -1,0 +1,210 @@
+"""Mirror: make the target equal to the source, as far as the job's rules go.
+
+Both listings and the base are merged, compared and planned as they come, and adds and updates start at once. Deletes
+wait on disk until both listings are complete and every transfer has succeeded; then they are held against the limits of
+the job, re-checked one by one, and done last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.engine.diff import diff
+from cloudsync_core.engine.events import ActionPlanned, KeyLeftOut
+from cloudsync_core.engine.filters import Filter
+from cloudsync_core.engine.listing import list_side
+from cloudsync_core.engine.plan import Planner, Settled
+from cloudsync_core.engine.report import Tally
+from cloudsync_core.engine.spool import Spool
+from cloudsync_core.engine.state import JobState
+from cloudsync_core.errors import DeleteLimitExceededError, EmptySourceError, ListingOrderError
+from cloudsync_core.models import Page
+from cloudsync_core.runs import Action, RunInfo, RunReport, Side
+from cloudsync_core.workflows.context import Context, new_run_id
+from cloudsync_core.workflows.execution import Execution, supervise
+from cloudsync_core.workflows.sides import Sides, open_sides
+
+
+def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
+    """Run a mirror job once.
+
+    Args:
+        name: the job's name.
+        job: what to do.
+        context: with what.
+
+    Returns:
+        The report; what refused, aborted or interrupted the run is in its `error`.
+
+    Raises:
+        ConfigError, PluginError, StateError, OverlappingLocationsError: the run cannot start.
+    """
+    started = time.time()
+    with contextlib.ExitStack() as stack:
+        sides = stack.enter_context(open_sides(job, context))
+        base = context.state.open_job(name, str(sides.source.identity), str(sides.target.identity))
+        stack.callback(base.close)
+        run = RunInfo(
+            id=new_run_id(started),
+            job=name,
+            workflow="mirror",
+            source=sides.source.location,
+            target=sides.target.location,
+            dry_run=context.dry_run,
+            started=started,
+        )
+        work = _Mirror(run, job, context, sides, base)
+        return supervise(run, context, sides, work.do, lambda: work.deletes_left)
+
+
+class _Mirror:
+    """One run of a mirror job, from listing to deleting."""
+
+    def __init__(self, run: RunInfo, job: MirrorJob, context: Context, sides: Sides, base: JobState) -> None:
+        self._run = run
+        self._job = job
+        self._context = context
+        self._sides = sides
+        self._base = base
+        self._scope = Filter(job.include, job.exclude, job.exclude_regex)
+        self._include = context.plugins.include_object(run)
+        self._comparator = context.plugins.comparator(job.compare)
+        self._unordered: set[Side] = set()
+        self.deletes_left = 0
+
+    def do(self, tally: Tally) -> str | None:
+        """Return why deletes were held back, or `None`."""
+        while True:
+            try:
+                with Spool() as deletes:
+                    return self._do_once(tally, deletes)
+            except ListingOrderError as error:
+                # The server does not keep its promise of order: begin again, and sort that side ourselves.
+                if error.side in self._unordered:
+                    raise
+                self._unordered.add(error.side)
+                tally.restart()
+
+    def _do_once(self, tally: Tally, deletes: Spool) -> str | None:
+        context, progress = self._context, self._context.progress
+        execution = Execution(self._run, self._job, context, sides=self._sides, base=self._base, tally=tally)
+        with Spool() as blocked, Spool() as plan:
+            actions = self._actions(tally, deletes)
+            if context.dry_run or context.plugins.reviews_plans:
+                for action in actions:
+                    plan.append(action)
+                for action in deletes:
+                    plan.append(action)
+                context.plugins.review_plan(self._run, plan)
+                actions = (action for action in plan if action.kind != "delete")
+            if context.dry_run:
+                return self._rehearse(tally, plan, deletes)
+            execution.write(actions, blocked=blocked)
+            self.deletes_left = len(deletes)
+            progress.phase = "deleting"
+            try:
+                withheld = self._refusal(tally, len(deletes))
+                if withheld is None:
+                    self.deletes_left = 0
+                    execution.delete(deletes)
+            finally:
+                execution.write(blocked)
+            return withheld
+
+    def _actions(self, tally: Tally, deletes: Spool) -> Iterator[Action]:
+        """Plan, in key order: settle what needs nothing, spool the deletes, yield the rest."""
+        progress = self._context.progress
+        progress.phase = "comparing"
+        progress.source_listed = progress.target_listed = 0
+        planner = Planner(
+            self._sides.source,
+            self._sides.target,
+            self._comparator,
+            delete=self._job.delete,
+            workers=self._job.transfers,
+            stop=self._context.stop,
+        )
+        for step in planner.steps(diff(self._pages("source"), self._pages("target"), self._base.pages())):
+            if isinstance(step, Settled):
+                self._settle(step, tally)
+                continue
+            tally.planned(step)
+            progress.planned_objects += 1
+            progress.planned_bytes += step.size
+            if step.kind == "delete":
+                deletes.append(step)
+            else:
+                yield step
+        progress.phase = "transferring"
+
+    def _pages(self, side: Side) -> Iterator[Page]:
+        progress = self._context.progress
+
+        def listed(count: int) -> None:
+            if side == "source":
+                progress.source_listed += count
+            else:
+                progress.target_listed += count
+
+        return list_side(
+            self._sides.source if side == "source" else self._sides.target,
+            side,
+            self._scope,
+            sort=side in self._unordered,
+            include=self._include,
+            stop=self._context.stop,
+            on_listed=listed,
+        )
+
+    def _settle(self, step: Settled, tally: Tally) -> None:
+        tally.settled(step)
+        if step.key is None:
+            return
+        if step.learnt is not None:
+            self._base.record(step.key, step.learnt)
+        elif step.status == "forgotten":
+            self._base.forget(step.key)
+        elif step.status != "unchanged":
+            self._context.listener(KeyLeftOut(step.status, step.key, step.reason))
+
+    def _rehearse(self, tally: Tally, plan: Spool, deletes: Spool) -> str | None:
+        """Tell what a run would do, without doing it."""
+        for action in plan:
+            self._context.listener(ActionPlanned(action))
+        self.deletes_left = len(deletes)
+        withheld = self._refusal(tally, len(deletes))
+        for action in plan:
+            if action.kind != "delete" or withheld is None:
+                tally.would(action)
+        if withheld is None:
+            self.deletes_left = 0
+        return withheld
+
+    def _refusal(self, tally: Tally, deletes: int) -> str | None:
+        """Return why the deletes must wait for another run, or `None` when they may be done now.
+
+        Raises:
+            EmptySourceError, DeleteLimitExceededError: they must not be done at all.
+        """
+        if not deletes:
+            return None
+        if tally.source_objects == 0 and not self._job.allow_empty_source:
+            raise EmptySourceError(
+                f"the source {self._run.source} is empty, and {deletes} objects would be deleted from "
+                f"{self._run.target}; nothing was deleted",
+                hint="If the source is meant to be empty, set allow_empty_source: true (--allow-empty-source).",
+            )
+        if not self._job.max_delete.allows(deletes, tally.target_objects):
+            raise DeleteLimitExceededError(
+                f"{deletes} of the {tally.target_objects} objects of {self._run.target} would be deleted, which is "
+                f"more than max_delete ({self._job.max_delete}); nothing was deleted",
+                hint="If that is right, raise max_delete (--max-delete) for one run.",
+            )
+        if tally.hinders_deletes:
+            return f"{deletes} deletes were held back: a part of a listing could not be read (see the failures)"
+        if tally.counts.failed:
+            return f"{deletes} deletes were held back: {tally.counts.failed} transfers failed"
+        return None

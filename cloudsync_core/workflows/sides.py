@@ -1,0 +1,59 @@
+"""Both sides of a run, opened, protected and counted."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+from cloudsync_core.backend import Backend
+from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.errors import OverlappingLocationsError
+from cloudsync_core.layers.readonly import ReadOnly
+from cloudsync_core.layers.retry import Retry, RetryPolicy
+from cloudsync_core.layers.trace import RequestCounts, Trace
+from cloudsync_core.runs import Side
+from cloudsync_core.workflows.context import Context
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sides:
+    """Both sides of a run.
+
+    Attributes:
+        source: read-only, whatever the run does.
+        target: read-only in a dry run.
+        policy: the retries of both.
+    """
+
+    source: Backend
+    target: Backend
+    policy: RetryPolicy
+    _counts: dict[Side, RequestCounts]
+
+    def requests(self) -> dict[Side, dict[str, int]]:
+        """Return the operations so far, by side and verb."""
+        return {side: counts.as_dict() for side, counts in self._counts.items()}
+
+
+@contextlib.contextmanager
+def open_sides(job: MirrorJob, context: Context) -> Iterator[Sides]:
+    """Open the source and the target of a job, and close them at the end.
+
+    Raises:
+        OverlappingLocationsError: one is, or lies inside, the other (catalogue H07).
+        ConfigError, PluginError: a location cannot be opened.
+    """
+    policy = RetryPolicy(attempts=job.retries)
+    counts: dict[Side, RequestCounts] = {"source": RequestCounts(), "target": RequestCounts()}
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(context.open(job.source, False))
+        target = stack.enter_context(context.open(job.target, True))
+        if source.identity.overlaps(target.identity):
+            raise OverlappingLocationsError(
+                f"the source {source.location} and the target {target.location} overlap",
+                hint="Choose a target that is neither the source, nor inside it, nor around it.",
+            )
+        reader = ReadOnly(Retry(Trace(source, counts["source"]), policy, stop=context.stop))
+        writer: Backend = Retry(Trace(target, counts["target"]), policy, stop=context.stop)
+        yield Sides(reader, ReadOnly(writer) if context.dry_run else writer, policy, counts)
