@@ -60,7 +60,7 @@ class Execution:
         self._capabilities = sides.target.capabilities
         rules = TransferRules(
             retry=sides.policy,
-            attributes=AttributeRules([rule.rule(context.resolve) for rule in job.headers]),
+            attributes=AttributeRules(context.headers),
             read_back=job.verify == "digest",
             server_copy=job.server_copy,
         )

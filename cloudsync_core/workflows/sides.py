@@ -47,8 +47,8 @@ def open_sides(job: MirrorJob, context: Context) -> Iterator[Sides]:
     policy = RetryPolicy(attempts=job.retries)
     counts: dict[Side, RequestCounts] = {"source": RequestCounts(), "target": RequestCounts()}
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(context.open(job.source, False))
-        target = stack.enter_context(context.open(job.target, True))
+        source = stack.enter_context(context.open("source"))
+        target = stack.enter_context(context.open("target"))
         if source.identity.overlaps(target.identity):
             raise OverlappingLocationsError(
                 f"the source {source.location} and the target {target.location} overlap",
