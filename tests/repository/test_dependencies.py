@@ -1,0 +1,69 @@
+"""What a distribution imports, what it asks for, and what docs/dependencies.md explains are the same."""
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = {
+    "cloudsync-core": (ROOT / "pyproject.toml", ROOT / "cloudsync_core"),
+    "cloudsync-s3": (ROOT / "plugins/s3/pyproject.toml", ROOT / "plugins/s3/src/cloudsync_s3"),
+}
+
+
+def project(name):
+    return tomllib.loads(SOURCES[name][0].read_text())
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def named(requirements):
+    """The distributions that requirements name."""
+    return {normal(re.match(r"[\w.-]+", line)[0]) for line in requirements if isinstance(line, str)}
+
+
+def imported(folder):
+    """The distributions that the modules of a folder import, the standard library left out."""
+    modules = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                modules.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                modules.add(node.module)
+    tops = {module.partition(".")[0] for module in modules} - set(sys.stdlib_module_names)
+    distributions = packages_distributions()
+    return {normal(name) for top in tops for name in distributions.get(top, [top])}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+class TestDistribution:
+    def test_it_asks_for_what_it_imports(self, name):
+        found = project(name)["project"]
+        asked = named(found["dependencies"])
+        for extra in found.get("optional-dependencies", {}).values():
+            asked |= named(extra)
+        if name != "cloudsync-core":
+            asked |= named(project("cloudsync-core")["project"]["dependencies"])  # what the contract is written in
+        assert not imported(SOURCES[name][1]) - asked - {name}
+
+    def test_it_imports_what_it_asks_for(self, name):
+        assert not named(project(name)["project"]["dependencies"]) - imported(SOURCES[name][1])
+
+
+def test_every_dependency_is_explained_and_no_other():
+    explained = set(re.findall(r"^\| \[?`([^`]+)`", (ROOT / "docs/dependencies.md").read_text(), re.MULTILINE))
+    asked = {"hatchling"}
+    for name in SOURCES:
+        found = project(name)
+        asked |= named(found["project"]["dependencies"])
+        for group in (found["project"].get("optional-dependencies", {}) | found.get("dependency-groups", {})).values():
+            asked |= named(group)
+    assert {normal(name) for name in explained} == asked - set(SOURCES)
