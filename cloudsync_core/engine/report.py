@@ -1,0 +1,127 @@
+"""Counting what a run does, in a report whose size does not depend on the number of objects."""
+
+from __future__ import annotations
+
+import collections
+import time
+from collections.abc import Mapping
+
+from cloudsync_core.engine.plan import Settled
+from cloudsync_core.errors import printable
+from cloudsync_core.runs import Action, Counts, FailureGroup, Outcome, RunInfo, RunReport, RunStatus, Side
+
+GROUPS = 50
+"""Causes that a report tells apart; what comes after them is counted together."""
+
+EXAMPLES = 10
+"""Messages that a report keeps of each cause."""
+
+OTHER_CAUSES = "other causes"
+
+_COUNTED_AS = {"add": "added", "update": "updated", "delete": "deleted"}
+
+
+class Tally:
+    """Adds up what happens in one run.
+
+    Args:
+        run: the run.
+    """
+
+    def __init__(self, run: RunInfo) -> None:
+        self._run = run
+        self._started = time.monotonic()
+        self._bytes = 0
+        self._verified: collections.Counter[str] = collections.Counter()
+        self._written = 0
+        self._begin()
+
+    def restart(self) -> None:
+        """Count the keys anew: the listings are read again. What has been written by now will be found unchanged."""
+        counts = self.counts
+        self._begin()
+        self.counts.added, self.counts.updated = counts.added, counts.updated
+        self.counts.unchanged = -self._written
+
+    def settled(self, step: Settled) -> None:
+        """Count keys about which nothing is to be done."""
+        self.source_objects += step.on_source
+        self.target_objects += step.on_target
+        self.hinders_deletes |= step.hinders_deletes
+        if step.status == "forgotten":
+            return
+        setattr(self.counts, step.status, getattr(self.counts, step.status) + step.count)
+        if step.status != "unchanged":
+            self._note(step.reason, f"{printable(step.key or '')}: {step.reason}")
+
+    def planned(self, action: Action) -> None:
+        """Count the objects of an action on the side where they are."""
+        self.source_objects += action.source is not None
+        self.target_objects += action.target is not None
+
+    def would(self, action: Action) -> None:
+        """Count what a dry run would do."""
+        self._count(action)
+
+    def finished(self, outcome: Outcome) -> None:
+        """Count what happened to an action."""
+        self._bytes += outcome.bytes
+        if outcome.status == "done":
+            self._count(outcome.action)
+            if outcome.action.kind != "delete":
+                self._written += 1
+                self._verified[outcome.verified or "not"] += 1
+            return
+        if outcome.status == "failed":
+            self.counts.failed += 1
+        else:
+            self.counts.skipped += 1
+        self._note(outcome.cause or outcome.status, outcome.error or "")
+
+    @property
+    def partial(self) -> bool:
+        """Whether some object is not on the target as it is on the source, for a reason that is no rule of the job."""
+        return bool(self.counts.failed or self.counts.unknown)
+
+    def report(
+        self,
+        status: RunStatus,
+        *,
+        requests: Mapping[Side, Mapping[str, int]],
+        message: str | None = None,
+        deletes_withheld: int = 0,
+    ) -> RunReport:
+        """Return the report as it stands now."""
+        groups = sorted(self._groups.values(), key=lambda group: (-group.count, group.cause))
+        return RunReport(
+            run=self._run,
+            status=status,
+            counts=self.counts,
+            bytes_transferred=self._bytes,
+            requests={side: dict(verbs) for side, verbs in requests.items()},
+            verified=dict(self._verified.most_common()),
+            seconds=round(time.monotonic() - self._started, 3),
+            failures=groups,
+            message=message,
+            deletes_withheld=deletes_withheld,
+            target_objects=self.target_objects,
+        )
+
+    def _begin(self) -> None:
+        self.counts = Counts()
+        self.source_objects = 0
+        self.target_objects = 0
+        self.hinders_deletes = False
+        self._groups: dict[str, FailureGroup] = {}
+
+    def _count(self, action: Action) -> None:
+        name = _COUNTED_AS[action.kind]
+        setattr(self.counts, name, getattr(self.counts, name) + 1)
+
+    def _note(self, cause: str, message: str) -> None:
+        if cause not in self._groups and len(self._groups) >= GROUPS:
+            cause = OTHER_CAUSES
+        group = self._groups.setdefault(cause, FailureGroup(cause))
+        group.count += 1
+        if len(group.examples) < EXAMPLES:
+            group.examples.append(message)
