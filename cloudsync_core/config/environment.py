@@ -23,6 +23,20 @@ from cloudsync_core.errors import ConfigError, printable
 STATE_DIR = "CLOUDSYNC_STATE_DIR"
 
 
+def local_path(text: str, directory: Path) -> Path:
+    """Return the path that a user wrote: `~/` is the home directory, and a relative one is relative to `directory`.
+
+    Raises:
+        ConfigError: there is no home directory.
+    """
+    if text != "~" and not text.startswith("~/"):
+        return directory / text
+    try:
+        return Path.home() / text[2:]
+    except RuntimeError:
+        raise ConfigError("'~' stands for the home directory, and there is none", hint="set HOME") from None
+
+
 def default_state_path(source: str, target: str, *, environ: Mapping[str, str] | None = None) -> Path:
     """Return the state database of a mirror that has no configuration file; its directory exists, for its owner only.
 
@@ -35,7 +49,7 @@ def default_state_path(source: str, target: str, *, environ: Mapping[str, str] |
         ConfigError: the directory cannot be made.
     """
     named = (os.environ if environ is None else environ).get(STATE_DIR)
-    directory = Path(named).expanduser().absolute() if named else platformdirs.user_state_path("cloudsync")
+    directory = local_path(named, Path.cwd()) if named else platformdirs.user_state_path("cloudsync")
     key = hashlib.sha256(json.dumps([source, target]).encode()).hexdigest()[:16]
     path = directory / f"{key}.db"
     prepare_state_directory(path)

@@ -118,13 +118,18 @@ HeaderText = Annotated[Referring, AfterValidator(_header_text)]
 Options = Annotated[dict[str, Any], AfterValidator(_check_references)]
 """Options of a backend, whose own model checks them when the location is opened."""
 
-Patterns = Annotated[Sequence[Annotated[Literally, AfterValidator(_pattern)]], AfterValidator(_pattern_list)]
+_Pattern = Annotated[Literally, AfterValidator(_pattern), Field(title="gitignore pattern")]
+Patterns = Annotated[Sequence[_Pattern], AfterValidator(_pattern_list)]
 """gitignore patterns, stored as a tuple."""
 
-Regexes = Annotated[Sequence[Annotated[Literally, AfterValidator(_regex)]], AfterValidator(tuple)]
+_Regex = Annotated[Literally, AfterValidator(_regex), Field(title="regular expression")]
+Regexes = Annotated[Sequence[_Regex], AfterValidator(tuple)]
 """Regular expressions, stored as a tuple."""
 
-_LimitText = Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*%?\s*$")]
+Distributions = Annotated[Sequence[Annotated[Literally, Field(title="distribution")]], AfterValidator(tuple)]
+"""Names of installed distributions, stored as a tuple."""
+
+_LimitText = Annotated[str, Field(title="percentage", pattern=r"^\s*\d+(\.\d+)?\s*%?\s*$")]
 
 if TYPE_CHECKING:
     Limit = Converted[DeleteLimit, DeleteLimit | str | int]

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cloudsync_core.config import document
+from cloudsync_core.config.environment import local_path
 from cloudsync_core.config.model import Config, Job
 from cloudsync_core.config.problems import KeyPath, Place, Problem, config_error
 from cloudsync_core.config.validation import explain, suggestion
@@ -42,7 +43,7 @@ class LoadedConfig:
     @property
     def state_path(self) -> Path:
         """The absolute path of the state database; `~/` is the home directory."""
-        return self.directory / Path(self.config.state).expanduser()
+        return local_path(self.config.state, self.directory)
 
     def where(self, *path: str | int) -> str:
         """Return `file:line` of a value, or of the nearest thing around it that was written.
@@ -101,7 +102,7 @@ def _validate(written: document.Document) -> tuple[Config | None, list[Problem]]
     if not isinstance(written.data, dict):
         message = "a configuration is a mapping (name: value) with 'version' and 'jobs'"
         return None, [*written.problems, Problem((), message, nearest_place(written.places, ()))]
-    found = list(_without_value(written.data, ()))
+    found = list(_without_value(written.data, (), written.places))
     config = None
     try:
         config = Config.model_validate(written.data)
@@ -110,7 +111,7 @@ def _validate(written: document.Document) -> tuple[Config | None, list[Problem]]
         found += [problem for problem in explain(error) if problem.path not in empty]
     said = {problem.path for problem in written.problems}
     placed = [
-        dataclasses.replace(problem, place=nearest_place(written.places, problem.path))
+        dataclasses.replace(problem, place=problem.place or nearest_place(written.places, problem.path))
         for problem in found
         if problem.path not in said
     ]
@@ -118,21 +119,22 @@ def _validate(written: document.Document) -> tuple[Config | None, list[Problem]]
     return (None if problems else config), problems
 
 
-def _without_value(value: object, path: KeyPath) -> Iterator[Problem]:
-    """Yield a problem for every option that is written and left empty.
+def _without_value(value: object, path: KeyPath, places: Mapping[KeyPath, Place]) -> Iterator[Problem]:
+    """Yield a problem for every entry that is written and left empty.
 
-    An `allow:` whose entries are all commented out would otherwise mean the same as no `allow` at all. What stands
-    under `options` is the backend's.
+    An `allow:` whose items are all commented out would otherwise mean the same as no `allow` at all. Under `options`
+    the entry is not named: `{hunter2}` is one, too.
     """
     if value is None:
-        yield Problem(path, "written without a value: give it one, or leave it out")
+        unnamed = "options" in path[:-1]
+        message = f"{'an entry is ' if unnamed else ''}written without a value: give it one, or leave it out"
+        yield Problem(path[:-1] if unnamed else path, message, nearest_place(places, path))
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key != "options":
-                yield from _without_value(item, (*path, key))
+            yield from _without_value(item, (*path, key), places)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _without_value(item, (*path, index))
+            yield from _without_value(item, (*path, index), places)
 
 
 def _read(path: Path, name: str) -> str:

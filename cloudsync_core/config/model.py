@@ -23,7 +23,16 @@ from pydantic import (
     model_validator,
 )
 
-from cloudsync_core.config.fields import HeaderText, Limit, Literally, Options, Patterns, Referring, Regexes
+from cloudsync_core.config.fields import (
+    Distributions,
+    HeaderText,
+    Limit,
+    Literally,
+    Options,
+    Patterns,
+    Referring,
+    Regexes,
+)
 from cloudsync_core.engine.policy import DeleteLimit, HeaderRule
 
 if TYPE_CHECKING:
@@ -45,6 +54,8 @@ class Section(BaseModel):
 
 class LocationConfig(Section):
     """Where objects are: a container or a directory, and how to reach it."""
+
+    model_config = ConfigDict(title="location")
 
     url: Referring = Field(
         description="`scheme://container/prefix`, or a local path, which is relative to the configuration file."
@@ -87,6 +98,8 @@ MetadataName = Annotated[
 class HeaderRuleConfig(Section):
     """Headers and metadata for the objects whose keys match; of several rules that set one, the last wins."""
 
+    model_config = ConfigDict(title="header rule")
+
     match: Patterns = Field(min_length=1, description="gitignore patterns of the keys that the rule is for.")
     content_type: HeaderText | None = Field(default=None, description="Replaces the guessed or carried media type.")
     cache_control: HeaderText | None = Field(default=None, description="How long readers may cache the object.")
@@ -98,7 +111,9 @@ class HeaderRuleConfig(Section):
     )
     content_language: HeaderText | None = Field(default=None, description="The language of the content.")
     metadata: Mapping[MetadataName, HeaderText] = Field(
-        default_factory=dict, description="User metadata that is added to what the object carries, name by name."
+        default_factory=dict,
+        json_schema_extra={"additionalProperties": False},
+        description="User metadata that is added to what the object carries, name by name.",
     )
 
     @model_validator(mode="after")
@@ -126,6 +141,8 @@ class HeaderRuleConfig(Section):
 class MirrorJob(Section):
     """A target that is made equal to a source."""
 
+    model_config = ConfigDict(title="mirror job")
+
     workflow: Literal["mirror"] = Field(
         default="mirror", description="What the job does; `mirror` is the only one yet."
     )
@@ -146,6 +163,7 @@ class MirrorJob(Section):
     )
     max_delete: Limit = Field(
         default=_DEFAULT_LIMIT,
+        json_schema_extra={"default": str(_DEFAULT_LIMIT)},
         description="The most objects that one run may delete: a number, or a percentage of the target's objects. "
         "A run that would delete more deletes nothing and exits 4.",
     )
@@ -181,12 +199,10 @@ Job = MirrorJob
 class PluginsConfig(Section):
     """Which installed plugins may be loaded, by the names of their distributions."""
 
-    allow: Annotated[Sequence[Literally], AfterValidator(tuple)] | None = Field(
-        default=None, description="Only these; by default all that are installed."
-    )
-    deny: Annotated[Sequence[Literally], AfterValidator(tuple)] = Field(
-        default=(), description="Not these, even where `allow` names them."
-    )
+    model_config = ConfigDict(title="plugins")
+
+    allow: Distributions | None = Field(default=None, description="Only these; by default all that are installed.")
+    deny: Distributions = Field(default=(), description="Not these, even where `allow` names them.")
 
 
 def _version(value: object) -> object:
@@ -209,6 +225,8 @@ JobName = Annotated[str, AfterValidator(_job_name), WithJsonSchema({"type": "str
 class Config(Section):
     """A configuration file of cloudsync."""
 
+    model_config = ConfigDict(title="configuration")
+
     version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="The format of the file: `1`.")
     state: Literally = Field(
         default=".cloudsync/state.db",
@@ -217,4 +235,8 @@ class Config(Section):
     plugins: PluginsConfig = Field(
         default_factory=PluginsConfig, description="Which installed plugins may be loaded (see Plugins)."
     )
-    jobs: dict[JobName, Job] = Field(min_length=1, description="The jobs by name; they run in this order (see Jobs).")
+    jobs: dict[JobName, Job] = Field(
+        min_length=1,
+        json_schema_extra={"additionalProperties": False},
+        description="The jobs by name; they run in this order (see Jobs).",
+    )

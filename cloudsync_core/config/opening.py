@@ -7,10 +7,12 @@ import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import SecretStr
 
 from cloudsync_core.backend import Backend
+from cloudsync_core.config.environment import local_path
 from cloudsync_core.config.loader import LoadedConfig
 from cloudsync_core.config.model import Job, LocationConfig
 from cloudsync_core.config.problems import KeyPath, Problem, config_error, dotted
@@ -18,6 +20,7 @@ from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.policy import HeaderRule
 from cloudsync_core.errors import ConfigError, OptionsError, UnknownBackendError, printable
 from cloudsync_core.location import Location
+from cloudsync_core.options import BackendOptions
 from cloudsync_core.plugins.facade import Plugins
 
 _PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@:]*:([^/@]+)@")
@@ -50,14 +53,18 @@ def open_location(
         ConfigError: the URL names no place.
         PluginError: the backend's plugin cannot be used.
     """
+    directory = loaded.directory if loaded else Path()
     url = resolver.resolve(location.url, *at, "url", secret=False)
-    options = resolver.resolve(location.options, *at, "options")
     if (password := _PASSWORD.match(url)) is not None:
         resolver.values.add(password[1])
+    options = resolver.resolve(location.options, *at, "options")
     try:
-        parsed = _parse(url, loaded.directory if loaded else None)
-        for secret in _secrets(plugins, parsed.scheme, options):
-            resolver.values.add(secret)
+        parsed = _parse(url, directory)
+        model = plugins.options_model(parsed.scheme)
+        for secret in _texts_of_type(model, options, SecretStr):
+            resolver.values.add(options[secret])
+        for path in _texts_of_type(model, options, Path):
+            options[path] = str(local_path(options[path], directory))
         return plugins.open(parsed, options, create=create)
     except OptionsError as error:
         raise _wrong_options(error, loaded, (*at, "options")) from None
@@ -92,23 +99,24 @@ class _NoPlaceError(ConfigError):
     """The URL names no place; says why, without the place in the file."""
 
 
-def _parse(url: str, directory: Path | None) -> Location:
+def _parse(url: str, directory: Path) -> Location:
     location = Location.parse(url)
     if location.scheme != "file":
         return location
     written_as_url = url[: len("file://")].lower() == "file://"
     if written_as_url and not location.rest.startswith("/"):
         raise _NoPlaceError("a file:// URL holds an absolute path: file:///srv/data; write a relative one without it")
-    path = location.rest if written_as_url else str(Path(location.rest).expanduser())
-    return Location("file", path if directory is None else str(directory / path))
+    return location if written_as_url else Location("file", str(local_path(location.rest, directory)))
 
 
-def _secrets(plugins: Plugins, scheme: str, options: Mapping[str, object]) -> Iterator[str]:
-    """Yield the options that the backend declares as secret, for those that are written out in the file."""
-    for name, field in plugins.options_model(scheme).model_fields.items():
-        value = options.get(field.alias or name)
-        if isinstance(value, str) and SecretStr in (field.annotation, *typing.get_args(field.annotation)):
-            yield value
+def _texts_of_type(model: type[BackendOptions], options: Mapping[str, object], kind: type) -> Iterator[str]:
+    """Yield the names of the options that are given as text and that the backend declares to be of a type."""
+    for field_name, field in model.model_fields.items():
+        name = field.alias or field_name
+        declared = [field.annotation, *typing.get_args(field.annotation)]
+        plain = [typing.get_args(one)[0] if typing.get_origin(one) is Annotated else one for one in declared]
+        if kind in plain and isinstance(value := options.get(name), str) and value:
+            yield name
 
 
 def _placed(error: ConfigError, loaded: LoadedConfig | None, path: KeyPath) -> str:

@@ -16,7 +16,7 @@ def schema() -> dict[str, Any]:
 
     Options of backends are left open: each backend checks its own when a location is opened.
     """
-    return {"$schema": DIALECT, **Config.model_json_schema(mode="validation")}
+    return {"$schema": DIALECT, **_without_null(Config.model_json_schema(mode="validation"))}
 
 
 def option_names(path: KeyPath) -> set[str]:
@@ -26,6 +26,19 @@ def option_names(path: KeyPath) -> set[str]:
     for part in path:
         nodes = [child for node in nodes for child in _children(node, part, whole)]
     return {name for node in nodes for shape in _shapes(node, whole) for name in shape.get("properties", {})}
+
+
+def _without_null(node: Any) -> Any:
+    """Return a schema without `null`, which no option takes in a file: one that has no value is left out."""
+    if isinstance(node, list):
+        return [_without_null(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {name: _without_null(value) for name, value in node.items() if not (name == "default" and value is None)}
+    alternatives = [item for item in kept.pop("anyOf", []) if item != {"type": "null"}]
+    if len(alternatives) == 1:
+        return {**alternatives[0], **kept}
+    return {**kept, "anyOf": alternatives} if alternatives else kept
 
 
 def _shapes(node: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cloudsync_core.config.environment import local_path
 from cloudsync_core.config.problems import dotted
 from cloudsync_core.errors import CloudSyncError, SecretNotFoundError, printable
 
@@ -165,7 +166,7 @@ class Resolver:
         return found
 
     def _read(self, name: str, shown: str) -> str:
-        path = self._directory / Path(name).expanduser()
+        path = local_path(name, self._directory)
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_FILE_BYTES + 1)
