@@ -1,1 +1,109 @@
-"""cloudsync keeps data in step across storage providers."""
+"""cloudsync keeps data in step across storage providers.
+
+    >>> from cloudsync_core import mirror
+    >>> report = mirror("./public", "memory://backup", state=None)  # doctest: +SKIP
+    >>> report.counts.added  # doctest: +SKIP
+    3
+
+The names below are the public interface; they are imported on first use, so that the command line starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloudsync_core.api import mirror, open_backend
+    from cloudsync_core.backend import Backend
+    from cloudsync_core.body import Body, ObjectReader
+    from cloudsync_core.capabilities import Capabilities
+    from cloudsync_core.config.model import Config, HeaderRuleConfig, LocationConfig, MirrorJob, PluginsConfig
+    from cloudsync_core.errors import CloudSyncError
+    from cloudsync_core.models import (
+        ALWAYS,
+        IF_ABSENT,
+        Attributes,
+        ByteRange,
+        DeleteResult,
+        Digest,
+        Gap,
+        Identity,
+        IfMatch,
+        ObjectInfo,
+        Page,
+        PutCondition,
+        Version,
+    )
+    from cloudsync_core.options import BackendOptions
+    from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport
+
+_HOMES = {
+    "api": ("mirror", "open_backend"),
+    "backend": ("Backend",),
+    "body": ("Body", "ObjectReader"),
+    "capabilities": ("Capabilities",),
+    "config.model": ("Config", "HeaderRuleConfig", "LocationConfig", "MirrorJob", "PluginsConfig"),
+    "errors": ("CloudSyncError",),
+    "models": (
+        "ALWAYS",
+        "IF_ABSENT",
+        "Attributes",
+        "ByteRange",
+        "DeleteResult",
+        "Digest",
+        "Gap",
+        "Identity",
+        "IfMatch",
+        "ObjectInfo",
+        "Page",
+        "PutCondition",
+        "Version",
+    ),
+    "options": ("BackendOptions",),
+    "runs": ("Action", "Outcome", "RunInfo", "RunReport"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ALWAYS",
+    "IF_ABSENT",
+    "Action",
+    "Attributes",
+    "Backend",
+    "BackendOptions",
+    "Body",
+    "ByteRange",
+    "Capabilities",
+    "CloudSyncError",
+    "Config",
+    "DeleteResult",
+    "Digest",
+    "Gap",
+    "HeaderRuleConfig",
+    "Identity",
+    "IfMatch",
+    "LocationConfig",
+    "MirrorJob",
+    "ObjectInfo",
+    "ObjectReader",
+    "Outcome",
+    "Page",
+    "PluginsConfig",
+    "PutCondition",
+    "RunInfo",
+    "RunReport",
+    "Version",
+    "mirror",
+    "open_backend",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted((*__all__, *globals()))

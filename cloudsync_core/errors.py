@@ -62,6 +62,7 @@ class CloudSyncError(Exception):
     Attributes:
         exit_code: how a command that ends by this error exits (see docs/exit-codes.md).
         hint: what the user can do about it, or `None`. It is part of the message.
+        report: the `RunReport` of the run that ended by it, where `cloudsync_core.mirror` raises it; otherwise `None`.
     """
 
     exit_code: ClassVar[int] = 1
@@ -69,6 +70,7 @@ class CloudSyncError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.report: object | None = None
 
     def __str__(self) -> str:
         message = str(self.args[0])

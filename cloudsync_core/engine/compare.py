@@ -20,6 +20,10 @@ MTIME_WINDOW_NS = 1_000_000_000
 """Modification times that differ by less are equal: some stores keep whole seconds."""
 
 
+_DIGEST = "md5"
+"""What is computed of both sides where neither has a digest: any algorithm tells accidents apart."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
     """Whether the two objects of a pair are the same.
@@ -78,6 +82,14 @@ class Evidence:
         """
         return self._shared() or self._shared_after_stat() or self._shared_after_reading()
 
+    def downloaded_digests(self) -> tuple[Digest, Digest]:
+        """Return a digest of each side's content, read in full, whatever that costs.
+
+        Raises:
+            BackendError: a side cannot be read.
+        """
+        return self._read(0, _DIGEST), self._read(1, _DIGEST)
+
     def content_digest(self, algorithm: str) -> Digest | None:
         """Return the source's digest of that algorithm, where reading it costs no network."""
         if not computable(algorithm):
@@ -123,7 +135,7 @@ class Evidence:
                         own = self._read(index, digest.algorithm)
                         return (own, digest) if index == 0 else (digest, own)
         if all(local):
-            return self._read(0, "md5"), self._read(1, "md5")
+            return self.downloaded_digests()
         return None
 
     def _stat(self, index: int) -> None:

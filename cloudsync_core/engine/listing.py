@@ -10,6 +10,7 @@ from operator import lt
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.engine.filters import Filter
+from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.sorting import sort_pages
 from cloudsync_core.errors import CancelledError, ListingOrderError, printable
 from cloudsync_core.models import ObjectInfo, Page
@@ -27,7 +28,7 @@ def list_side(
     sort: bool,
     include: Callable[[ObjectInfo], bool] | None,
     stop: threading.Event,
-    on_listed: Callable[[int], None],
+    progress: Progress,
 ) -> Iterator[Page]:
     """Yield the objects of one side that are in scope, in key order.
 
@@ -38,7 +39,7 @@ def list_side(
         sort: sort externally instead of trusting the backend's order.
         include: the plugins' say, or `None`.
         stop: ends the listing with `CancelledError`.
-        on_listed: called with the number of objects of each page that came.
+        progress: counts the objects that come.
 
     Raises:
         ListingOrderError: the backend promises order and broke its promise.
@@ -48,7 +49,7 @@ def list_side(
     if sort or not backend.capabilities.ordered_listing:
         pages = sort_pages(_until_stopped(pages, stop))
     checked = _check_order(pages, side, backend.location)
-    return _ahead(_in_scope(checked, scope, include, on_listed), stop)
+    return _ahead(_in_scope(_counted(checked, side, progress), scope, include), stop)
 
 
 def _until_stopped(pages: Iterator[Page], stop: threading.Event) -> Iterator[Page]:
@@ -78,14 +79,18 @@ def _describe_disorder(last: str, page: Page, location: str) -> str:
     raise AssertionError("the page is in order")
 
 
+def _counted(pages: Iterator[Page], side: Side, progress: Progress) -> Iterator[Page]:
+    for page in pages:
+        progress.listed(side, len(page))
+        yield page
+
+
 def _in_scope(
     pages: Iterator[Page],
     scope: Filter,
     include: Callable[[ObjectInfo], bool] | None,
-    on_listed: Callable[[int], None],
 ) -> Iterator[Page]:
     for page in pages:
-        on_listed(len(page))
         wanted = scope.select(page.keys)
         if include is not None:
             wanted = [index for index in wanted if include(page[index])]

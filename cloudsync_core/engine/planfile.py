@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from cloudsync_core.engine.codec import decode_action, encode_action
-from cloudsync_core.engine.spool import Spool
+from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.errors import PlanFileError
 from cloudsync_core.runs import Action, RunInfo, RunReport
 
@@ -56,7 +56,7 @@ class PlanSection:
     """
 
     header: PlanHeader
-    actions: Spool
+    actions: ActionSpool
     message: str | None
     refused: bool
 
@@ -132,7 +132,7 @@ def read_plan(path: Path) -> Iterator[PlanSection]:
             found = False
             for number, line in lines:
                 header = _header(path, number, line)
-                with Spool() as actions:
+                with ActionSpool() as actions:
                     yield _section(path, header, lines, actions)
                 found = True
             if not found:
@@ -155,7 +155,7 @@ def _header(path: Path, number: int, line: str) -> PlanHeader:
         raise PlanFileError(f"{path}:{number}: the header of the plan is damaged") from error
 
 
-def _section(path: Path, header: PlanHeader, lines: Iterator[tuple[int, str]], actions: Spool) -> PlanSection:
+def _section(path: Path, header: PlanHeader, lines: Iterator[tuple[int, str]], actions: ActionSpool) -> PlanSection:
     for number, line in lines:
         value = _value(path, number, line)
         if "end" in value:

@@ -6,6 +6,8 @@ import dataclasses
 import threading
 from typing import Literal
 
+from cloudsync_core.runs import Side
+
 Phase = Literal["comparing", "transferring", "deleting", "done"]
 
 
@@ -31,6 +33,13 @@ class Progress:
     done_objects: int = 0
     done_bytes: int = 0
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock, repr=False)
+
+    def listed(self, side: Side, count: int) -> None:
+        """Count objects that a listing has shown."""
+        if side == "source":
+            self.source_listed += count
+        else:
+            self.target_listed += count
 
     def add_bytes(self, count: int) -> None:
         """Count content bytes; called from many threads."""

@@ -1,33 +1,42 @@
-"""Actions that wait on disk: the deletes until everything else is done, a plan until somebody has reviewed it."""
+"""Values that wait on disk: the deletes until everything else is done, a plan until somebody has reviewed it."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from cloudsync_core.engine.codec import decode_action, encode_action
 from cloudsync_core.runs import Action
 
+Value = TypeVar("Value")
 
-class Spool(Collection[Action]):
-    """A list of actions in a temporary file without a name: written once, then read as often as one likes."""
 
-    def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile("w+b", prefix="cloudsync-spool-")  # noqa: SIM115
+class Spool(Collection[Value]):
+    """A list in a temporary file without a name: written once, then read as often as one likes.
+
+    Args:
+        encode: returns a value as JSON.
+        decode: returns the value that `encode` gave.
+    """
+
+    def __init__(self, encode: Callable[[Value], Any], decode: Callable[[Any], Value]) -> None:
+        self._encode = encode
+        self._decode = decode
+        self._file = tempfile.TemporaryFile("w+b", prefix="cloudsync-spool-")  # noqa: SIM115 - closed by __exit__
         self._length = 0
 
-    def append(self, action: Action) -> None:
-        """Add one action at the end."""
-        self._file.write(json.dumps(encode_action(action)).encode() + b"\n")
+    def append(self, value: Value) -> None:
+        """Add one value at the end; not after the first reading."""
+        self._file.write(json.dumps(self._encode(value)).encode() + b"\n")
         self._length += 1
 
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[Action]:
+    def __iter__(self) -> Iterator[Value]:
         self._file.flush()
         place = 0
         while True:
@@ -37,10 +46,10 @@ class Spool(Collection[Action]):
             if not line:
                 return
             place = self._file.tell()
-            yield decode_action(json.loads(line))
+            yield self._decode(json.loads(line))
 
-    def __contains__(self, action: object) -> bool:
-        return any(action == other for other in self)
+    def __contains__(self, value: object) -> bool:
+        return any(value == other for other in self)
 
     def __enter__(self) -> Self:
         return self
@@ -49,3 +58,10 @@ class Spool(Collection[Action]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+class ActionSpool(Spool[Action]):
+    """A spool of actions."""
+
+    def __init__(self) -> None:
+        super().__init__(encode_action, decode_action)

@@ -82,7 +82,7 @@ class Transfer:
         except BackendError as error:
             if self._stop.is_set():
                 raise CancelledError("interrupted") from error
-            return _failed(action, error)
+            return failed(action, error)
 
     def delete(self, actions: Sequence[Action]) -> list[Outcome]:
         """Remove objects that are still what was listed; one outcome an action, in any order."""
@@ -96,13 +96,13 @@ class Transfer:
                 wanted[action.key] = action
                 items.append((action.key, version))
             else:
-                outcomes.append(_failed(action, changed))
+                outcomes.append(failed(action, changed))
         try:
             for result in self._target.delete_many(items):
                 action = wanted.pop(result.key)
-                outcomes.append(Outcome(action, "done") if result.error is None else _failed(action, result.error))
+                outcomes.append(Outcome(action, "done") if result.error is None else failed(action, result.error))
         except BackendError as error:
-            outcomes.extend(_failed(action, error) for action in wanted.values())
+            outcomes.extend(failed(action, error) for action in wanted.values())
         return outcomes
 
     def _write_once(self, action: Action, attempt: _Attempt) -> Outcome:
@@ -269,6 +269,7 @@ def _listed_version(action: Action) -> Version | None:
     return action.target.version or None
 
 
-def _failed(action: Action, error: Exception) -> Outcome:
+def failed(action: Action, error: Exception) -> Outcome:
+    """Return the outcome of an action that ended by `error`."""
     fatal = isinstance(error, BackendError) and error.disposition is Disposition.ABORT
     return Outcome(action, "failed", error=str(error), cause=type(error).__name__, fatal=fatal)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-import uuid
 from collections.abc import Callable
 from typing import Self
 
@@ -94,12 +92,3 @@ class Context:
             dry_run=dry_run,
             listener=listener,
         )
-
-
-def new_run_id(started: float) -> str:
-    """Return a unique identifier that sorts by time: `20261120T101500Z-1a2b3c4d`.
-
-    Args:
-        started: seconds since the epoch, UTC.
-    """
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}-{uuid.uuid4().hex[:8]}"

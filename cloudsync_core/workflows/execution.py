@@ -11,10 +11,11 @@ from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
 from cloudsync_core.engine.executor import execute
 from cloudsync_core.engine.report import Tally
-from cloudsync_core.engine.spool import Spool
+from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.engine.state import JobState
-from cloudsync_core.engine.transfer import Transfer, TransferRules
+from cloudsync_core.engine.transfer import Transfer, TransferRules, failed
 from cloudsync_core.errors import (
+    BackendError,
     CancelledError,
     CloudSyncError,
     DeleteLimitExceededError,
@@ -34,6 +35,8 @@ _RECHECKED = 50
 """Deletes in a batch whose objects have to be looked at one by one first."""
 
 
+StillRight = Callable[[Action], BackendError | None]
+
 _REFUSALS = (DeleteLimitExceededError, EmptySourceError, PlanRejectedError)
 
 
@@ -47,10 +50,19 @@ class Execution:
         sides: its two sides.
         base: where equal pairs are recorded.
         tally: where everything is counted.
+        still_right: called before each action, in its worker thread; returns an error when it must not be performed.
     """
 
     def __init__(
-        self, run: RunInfo, job: MirrorJob, context: Context, *, sides: Sides, base: JobState, tally: Tally
+        self,
+        run: RunInfo,
+        job: MirrorJob,
+        context: Context,
+        *,
+        sides: Sides,
+        base: JobState,
+        tally: Tally,
+        still_right: StillRight = lambda _: None,
     ) -> None:
         self._run = run
         self._context = context
@@ -65,10 +77,11 @@ class Execution:
             server_copy=job.server_copy,
         )
         self._transfer = Transfer(sides.source, sides.target, rules, context.progress, context.stop)
+        self._still_right = still_right
         self._untold: list[Outcome] = []
         self._fatal: str | None = None
 
-    def write(self, actions: Iterable[Action], *, blocked: Spool | None = None) -> None:
+    def write(self, actions: Iterable[Action], *, blocked: ActionSpool | None = None) -> None:
         """Perform adds and updates.
 
         Args:
@@ -79,7 +92,7 @@ class Execution:
             CancelledError: the user interrupted the run.
             RunError: an error that nothing survives.
         """
-        for outcome in self._execute(actions, lambda action: [self._transfer.write(action)]):
+        for outcome in self._execute(actions, self._write):
             if blocked is not None and outcome.cause == KeyBlockedError.__name__:
                 blocked.append(outcome.action)
             else:
@@ -91,9 +104,18 @@ class Execution:
         size = max(1, self._capabilities.bulk_delete_max)
         if not self._capabilities.delete_if_match:
             size = min(size, _RECHECKED)
-        for outcome in self._execute(_batches(actions, size), self._transfer.delete):
+        for outcome in self._execute(_batches(actions, size), self._delete):
             self._record(outcome)
         self._end_phase()
+
+    def _write(self, action: Action) -> list[Outcome]:
+        error = self._still_right(action)
+        return [self._transfer.write(action) if error is None else failed(action, error)]
+
+    def _delete(self, actions: Sequence[Action]) -> list[Outcome]:
+        errors = {action.key: self._still_right(action) for action in actions}
+        wrong = [failed(action, error) for action in actions if (error := errors[action.key]) is not None]
+        return wrong + self._transfer.delete([action for action in actions if errors[action.key] is None])
 
     def _execute(self, work: Iterable, perform: Callable) -> Iterator[Outcome]:  # type: ignore[type-arg]
         return execute(work, perform, workers=self._workers, stop=self._context.stop)

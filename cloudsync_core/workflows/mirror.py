@@ -7,8 +7,6 @@ the job, re-checked one by one, and done last.
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Iterator
 
 from cloudsync_core.config.model import MirrorJob
@@ -18,14 +16,14 @@ from cloudsync_core.engine.filters import Filter
 from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.plan import Planner, Settled
 from cloudsync_core.engine.report import Tally
-from cloudsync_core.engine.spool import Spool
+from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.engine.state import JobState
 from cloudsync_core.errors import DeleteLimitExceededError, EmptySourceError, ListingOrderError
 from cloudsync_core.models import Page
 from cloudsync_core.runs import Action, RunInfo, RunReport, Side
-from cloudsync_core.workflows.context import Context, new_run_id
+from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.execution import Execution, supervise
-from cloudsync_core.workflows.sides import Sides, open_sides
+from cloudsync_core.workflows.sides import Sides, new_run, open_base, open_sides
 
 
 def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
@@ -42,20 +40,8 @@ def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
     Raises:
         ConfigError, PluginError, StateError, OverlappingLocationsError: the run cannot start.
     """
-    started = time.time()
-    with contextlib.ExitStack() as stack:
-        sides = stack.enter_context(open_sides(job, context))
-        base = context.state.open_job(name, str(sides.source.identity), str(sides.target.identity))
-        stack.callback(base.close)
-        run = RunInfo(
-            id=new_run_id(started),
-            job=name,
-            workflow="mirror",
-            source=sides.source.location,
-            target=sides.target.location,
-            dry_run=context.dry_run,
-            started=started,
-        )
+    with open_sides(job, context) as sides, open_base(name, sides, context) as base:
+        run = new_run(name, sides, context)
         work = _Mirror(run, job, context, sides, base)
         return supervise(run, context, sides, work.do, lambda: work.deletes_left)
 
@@ -79,7 +65,7 @@ class _Mirror:
         """Return why deletes were held back, or `None`."""
         while True:
             try:
-                with Spool() as deletes:
+                with ActionSpool() as deletes:
                     return self._do_once(tally, deletes)
             except ListingOrderError as error:
                 # The server does not keep its promise of order: begin again, and sort that side ourselves.
@@ -88,10 +74,10 @@ class _Mirror:
                 self._unordered.add(error.side)
                 tally.restart()
 
-    def _do_once(self, tally: Tally, deletes: Spool) -> str | None:
+    def _do_once(self, tally: Tally, deletes: ActionSpool) -> str | None:
         context, progress = self._context, self._context.progress
         execution = Execution(self._run, self._job, context, sides=self._sides, base=self._base, tally=tally)
-        with Spool() as blocked, Spool() as plan:
+        with ActionSpool() as blocked, ActionSpool() as plan:
             actions = self._actions(tally, deletes)
             if context.dry_run or context.plugins.reviews_plans:
                 for action in actions:
@@ -114,7 +100,7 @@ class _Mirror:
                 execution.write(blocked)
             return withheld
 
-    def _actions(self, tally: Tally, deletes: Spool) -> Iterator[Action]:
+    def _actions(self, tally: Tally, deletes: ActionSpool) -> Iterator[Action]:
         """Plan, in key order: settle what needs nothing, spool the deletes, yield the rest."""
         progress = self._context.progress
         progress.phase = "comparing"
@@ -141,14 +127,6 @@ class _Mirror:
         progress.phase = "transferring"
 
     def _pages(self, side: Side) -> Iterator[Page]:
-        progress = self._context.progress
-
-        def listed(count: int) -> None:
-            if side == "source":
-                progress.source_listed += count
-            else:
-                progress.target_listed += count
-
         return list_side(
             self._sides.source if side == "source" else self._sides.target,
             side,
@@ -156,7 +134,7 @@ class _Mirror:
             sort=side in self._unordered,
             include=self._include,
             stop=self._context.stop,
-            on_listed=listed,
+            progress=self._context.progress,
         )
 
     def _settle(self, step: Settled, tally: Tally) -> None:
@@ -170,7 +148,7 @@ class _Mirror:
         elif step.status != "unchanged":
             self._context.listener(KeyLeftOut(step.status, step.key, step.reason))
 
-    def _rehearse(self, tally: Tally, plan: Spool, deletes: Spool) -> str | None:
+    def _rehearse(self, tally: Tally, plan: ActionSpool, deletes: ActionSpool) -> str | None:
         """Tell what a run would do, without doing it."""
         for action in plan:
             self._context.listener(ActionPlanned(action))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
+import uuid
 from collections.abc import Iterator
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.engine.state import JobState
 from cloudsync_core.errors import OverlappingLocationsError
 from cloudsync_core.layers.readonly import ReadOnly
 from cloudsync_core.layers.retry import Retry, RetryPolicy
 from cloudsync_core.layers.trace import RequestCounts, Trace
-from cloudsync_core.runs import Side
+from cloudsync_core.runs import RunInfo, Side
 from cloudsync_core.workflows.context import Context
 
 
@@ -57,3 +60,31 @@ def open_sides(job: MirrorJob, context: Context) -> Iterator[Sides]:
         reader = ReadOnly(Retry(Trace(source, counts["source"]), policy, stop=context.stop))
         writer: Backend = Retry(Trace(target, counts["target"]), policy, stop=context.stop)
         yield Sides(reader, ReadOnly(writer) if context.dry_run else writer, policy, counts)
+
+
+@contextlib.contextmanager
+def open_base(name: str, sides: Sides, context: Context) -> Iterator[JobState]:
+    """Open the base of a job between its two sides, and save and unlock it at the end.
+
+    Raises:
+        StateError: another process runs the job, or the database cannot be used.
+    """
+    base = context.state.open_job(name, str(sides.source.identity), str(sides.target.identity))
+    try:
+        yield base
+    finally:
+        base.close()
+
+
+def new_run(name: str, sides: Sides, context: Context) -> RunInfo:
+    """Return a run of a mirror job that starts now; its id sorts by time: `20261120T101500Z-1a2b3c4d`."""
+    started = time.time()
+    return RunInfo(
+        id=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}-{uuid.uuid4().hex[:8]}",
+        job=name,
+        workflow="mirror",
+        source=sides.source.location,
+        target=sides.target.location,
+        dry_run=context.dry_run,
+        started=started,
+    )

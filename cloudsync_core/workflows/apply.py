@@ -1,0 +1,129 @@
+"""Apply: perform a plan that was saved and reviewed, as far as nothing it rests on has changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from cloudsync_core.backend import Backend
+from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.engine.planfile import PlanSection
+from cloudsync_core.engine.report import Tally
+from cloudsync_core.engine.spool import ActionSpool
+from cloudsync_core.errors import BackendError, ObjectNotFoundError, PlanFileError, PreconditionFailedError
+from cloudsync_core.models import ObjectInfo
+from cloudsync_core.runs import Action, RunReport
+from cloudsync_core.workflows.context import Context
+from cloudsync_core.workflows.execution import Execution, supervise
+from cloudsync_core.workflows.sides import Sides, new_run, open_base, open_sides
+
+
+def rules_of(job: MirrorJob) -> str:
+    """Return a text that changes when the job's definition does; it holds no secret."""
+    return hashlib.sha256(job.model_dump_json().encode()).hexdigest()
+
+
+def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> RunReport:
+    """Perform the saved plan of a job; an action whose object has changed on either side since then fails.
+
+    Args:
+        name: the job's name.
+        job: the job as it is defined now.
+        section: its plan.
+        context: the surroundings of the run.
+
+    Returns:
+        The report, as of a mirror.
+
+    Raises:
+        PlanFileError: the job is not the one that was planned, or its dry run was refused.
+        ConfigError, PluginError, StateError, OverlappingLocationsError: the run cannot start.
+    """
+    header = section.header
+    if section.refused:
+        raise PlanFileError(f"the plan of job {name!r} was refused when it was made: {section.message}")
+    if header.rules != rules_of(job):
+        raise PlanFileError(
+            f"job {name!r} is no longer defined as it was when the plan was made", hint="Make the plan again."
+        )
+    with open_sides(job, context) as sides, open_base(name, sides, context) as base:
+        run = new_run(name, sides, context)
+        if (header.source, header.target) != (run.source, run.target):
+            raise PlanFileError(
+                f"the plan is for {header.source} -> {header.target}, the job now for {run.source} -> {run.target}",
+                hint="Make the plan again.",
+            )
+        left = 0
+
+        def work(tally: Tally) -> str | None:
+            nonlocal left
+            check = _Recheck(sides)
+            execution = Execution(run, job, context, sides=sides, base=base, tally=tally, still_right=check)
+            left = sum(1 for action in section.actions if action.kind == "delete")
+            with ActionSpool() as blocked:
+                execution.write(_planned(section, context, tally), blocked=blocked)
+                context.progress.phase = "deleting"
+                withheld = _withheld(section, tally, left)
+                if withheld is None:
+                    execution.delete(action for action in section.actions if action.kind == "delete")
+                    left = 0
+                execution.write(blocked)
+            return withheld
+
+        return supervise(run, context, sides, work, lambda: left)
+
+
+def _planned(section: PlanSection, context: Context, tally: Tally) -> Iterator[Action]:
+    context.progress.planned_objects = len(section.actions)
+    context.progress.planned_bytes = sum(action.size for action in section.actions)
+    context.progress.phase = "transferring"
+    for action in section.actions:
+        tally.planned(action)
+        if action.kind != "delete":
+            yield action
+
+
+def _withheld(section: PlanSection, tally: Tally, deletes: int) -> str | None:
+    if not deletes:
+        return None
+    if section.message is not None:
+        return section.message
+    if tally.counts.failed:
+        return f"{deletes} deletes were held back: {tally.counts.failed} transfers failed"
+    return None
+
+
+class _Recheck:
+    """Tells whether both sides of an action are still as they were when it was planned."""
+
+    def __init__(self, sides: Sides) -> None:
+        self._source = sides.source
+        self._target = sides.target
+
+    def __call__(self, action: Action) -> BackendError | None:
+        try:
+            return self._compare(self._source, action, action.source) or self._compare(
+                self._target, action, action.target
+            )
+        except BackendError as error:
+            return error
+
+    @staticmethod
+    def _compare(side: Backend, action: Action, planned: ObjectInfo | None) -> BackendError | None:
+        found: ObjectInfo | None = None
+        try:
+            found = side.stat(action.key)
+        except ObjectNotFoundError:
+            if planned is None:
+                return None
+        if found is not None and planned is not None and _same(found, planned):
+            return None
+        return PreconditionFailedError(
+            "it changed after the plan was made", operation=action.kind, location=side.location, key=action.key
+        )
+
+
+def _same(found: ObjectInfo, planned: ObjectInfo) -> bool:
+    if planned.fingerprint:
+        return found.fingerprint == planned.fingerprint
+    return (found.size, found.modified_ns) == (planned.size, planned.modified_ns)
