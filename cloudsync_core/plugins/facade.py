@@ -62,15 +62,15 @@ class Plugins:
     def load(
         cls, allow: Collection[str] | None = None, deny: Collection[str] = (), *, extra: Iterable[object] = ()
     ) -> Self:
-        """Return the built-in plugins and those installed, of which none is broken in a way that raises here.
+        """Return the built-in plugins and those installed; one that cannot be used is a warning and a status.
 
         Args:
             allow: the distributions whose plugins may be imported; `None` means all. The built-ins always are.
             deny: distributions whose plugins are not imported, whatever `allow` says.
-            extra: objects that implement hooks, taken part of as if they were installed plugins.
+            extra: objects that implement hooks; they take part as installed plugins do.
         """
         own = Plugin(PluginStatus("builtin", discovery.CORE, discovery.core_version()), builtin)
-        given = [Plugin(PluginStatus(_name(item)), item) for item in extra]
+        given = [Plugin(PluginStatus(f"{_name(item)}-{number}"), item) for number, item in enumerate(extra, 1)]
         found = (own, *discovery.discover(allow, deny), *given)
         return cls(examine(plugin) if plugin.active else plugin for plugin in found)
 

@@ -104,9 +104,12 @@ def _check_backends(backends: Iterable[BackendInfo]) -> None:
             raise PluginIncompatibleError(
                 f"it was written for version {info.api_version} of the plugin interface; this core has {API_VERSION}"
             )
-        if not info.schemes:
+        schemes: object = info.schemes  # typed, by plugins that may not be
+        if not isinstance(schemes, tuple):
+            raise TypeError(f"the schemes of {info.factory!r} are no tuple: {schemes!r}")
+        if not schemes:
             raise ValueError(f"the backend {info.factory!r} serves no scheme")
-        for scheme in info.schemes:
+        for scheme in schemes:
             if not _SCHEME.fullmatch(scheme):
                 raise ValueError(f"{scheme!r} is no URL scheme in lower case")
             if scheme in seen:
