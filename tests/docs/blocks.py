@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from cloudsync_core.config.loader import load
 
 FENCE = re.compile(r"(?P<indent> *)```(?P<language>[\w-]*)(?: +title=\"(?P<title>[^\"]+)\")?$")
 EXCUSE = re.compile(r"\s*<!-- not run: (?P<reason>.+) -->")
@@ -87,7 +87,9 @@ def execute(block: Block, folder: Path, env: Mapping[str, str], namespace: dict[
     elif block.language == "console":
         converse(block, folder, env)
     elif block.language == "yaml":
-        yaml.safe_load(block.text)
+        file = folder / "example.yaml"
+        file.write_text(block.text)
+        load(file)
 
 
 def converse(block: Block, folder: Path, env: Mapping[str, str]) -> None:
