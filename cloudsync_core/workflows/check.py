@@ -98,7 +98,7 @@ def check(job: MirrorJob, context: Context, *, download: bool) -> CheckReport:
     Raises:
         ConfigError, PluginError, OverlappingLocationsError: the check cannot start.
     """
-    with open_sides(job, context) as sides:
+    with open_sides(job, context, create_target=False) as sides:
         unordered: set[Side] = set()
         while True:
             try:

@@ -26,7 +26,7 @@ class Context:
 
     Attributes:
         plugins: the plugins of this run.
-        open: opens a side of the job.
+        open: opens a side of the job; the second argument tells whether it may be made when it does not exist.
         headers: the job's header rules, references looked up.
         state: the open state database; read-only in a dry run.
         dry_run: plan, and write nothing.
@@ -36,7 +36,7 @@ class Context:
     """
 
     plugins: Plugins
-    open: Callable[[Side], Backend]
+    open: Callable[[Side, bool], Backend]
     state: State
     headers: tuple[HeaderRule, ...] = ()
     dry_run: bool = False
@@ -74,13 +74,13 @@ class Context:
         """
         at = ("jobs", name) if loaded is not None else ()
 
-        def open_side(side: Side) -> Backend:
+        def open_side(side: Side, create: bool) -> Backend:  # noqa: FBT001 - the signature of `open`
             return open_location(
                 job.source if side == "source" else job.target,
                 plugins=plugins,
                 loaded=loaded,
                 resolver=resolver,
-                create=side == "target",
+                create=create,
                 at=(*at, side),
             )
 

@@ -40,8 +40,13 @@ class Sides:
 
 
 @contextlib.contextmanager
-def open_sides(job: MirrorJob, context: Context) -> Iterator[Sides]:
+def open_sides(job: MirrorJob, context: Context, *, create_target: bool = True) -> Iterator[Sides]:
     """Open the source and the target of a job, and close them at the end.
+
+    Args:
+        job: what names them.
+        context: what opens them.
+        create_target: a target that does not exist will be made by the first write; otherwise it is an error.
 
     Raises:
         OverlappingLocationsError: one is, or lies inside, the other (catalogue H07).
@@ -50,8 +55,8 @@ def open_sides(job: MirrorJob, context: Context) -> Iterator[Sides]:
     policy = RetryPolicy(attempts=job.retries)
     counts: dict[Side, RequestCounts] = {"source": RequestCounts(), "target": RequestCounts()}
     with contextlib.ExitStack() as stack:
-        source = stack.enter_context(context.open("source"))
-        target = stack.enter_context(context.open("target"))
+        source = stack.enter_context(context.open("source", False))
+        target = stack.enter_context(context.open("target", create_target))
         if source.identity.overlaps(target.identity):
             raise OverlappingLocationsError(
                 f"the source {source.location} and the target {target.location} overlap",
