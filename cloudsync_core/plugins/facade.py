@@ -6,6 +6,7 @@ Nothing else in cloudsync calls a hook. One plugin that fails keeps no other fro
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -201,7 +202,9 @@ class Plugins:
 
     def run_finished(self, run: RunInfo, report: RunReport) -> None:
         """Tell the plugins how a run ended; what they do to the report changes their copy."""
-        self._notify("run_finished", run=run, report=copy.deepcopy(report))
+        told = copy.deepcopy(dataclasses.replace(report, error=None))  # an error cannot be copied
+        told.error = report.error
+        self._notify("run_finished", run=run, report=told)
 
     def outcomes(self, run: RunInfo, outcomes: Sequence[Outcome]) -> None:
         """Tell the plugins what happened to some keys."""

@@ -57,7 +57,8 @@ def cloudsync_resolve_secret(ref: str) -> str | None:
 def cloudsync_include_object(run: RunInfo, entry: ObjectInfo) -> bool | None:
     """Return false to leave an object of either side out of the run, as if it were excluded; `None` for no opinion.
 
-    Called once per object of each side, from one thread; not at all when no plugin implements it.
+    Called once per object of each side: the two sides in a thread each, at the same time, each in the order of its
+    listing. Not called at all when no plugin implements it.
     """
 
 

@@ -8,6 +8,7 @@ import pytest
 from cloudsync_core.errors import (
     CancelledError,
     ConfigError,
+    ListingOrderError,
     PlanRejectedError,
     PluginConflictError,
     PluginError,
@@ -100,6 +101,12 @@ class TestNotifications:
         report.counts.failed = 7
         load(plugin(run_finished=vandalise)).run_finished(RUN, report)
         assert (report.status, report.counts.failed) == ("partial", 7)
+
+    def test_carry_the_error_that_ended_the_run(self):
+        told = []
+        report = RunReport(RUN, "aborted", error=ListingOrderError("out of order", side="source"))
+        load(plugin(run_finished=lambda report: told.append(report.error))).run_finished(RUN, report)
+        assert told == [report.error]
 
     def test_leave_an_interrupt_to_the_user(self):
         with pytest.raises(KeyboardInterrupt):
