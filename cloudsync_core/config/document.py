@@ -210,4 +210,4 @@ class _Builder:
                 f"nested deeper than {MAX_DEPTH} levels; an alias (*name) may refer to itself", _place(node)
             )
         if self._values > MAX_VALUES:
-            raise _Unreadable(f"its aliases (*name) make more than {MAX_VALUES} values of it", _place(node))
+            raise _Unreadable(f"more than {MAX_VALUES} values, aliases (*name) written out", _place(node))

@@ -28,17 +28,15 @@ class LoadedConfig:
     Attributes:
         config: what the file says; references to secrets are still references.
         path: the file, as it was named.
+        directory: what relative paths in the file are relative to: the absolute directory of `path`, of which no
+            symbolic link is followed.
         places: where each value was written.
     """
 
     config: Config
     path: Path
+    directory: Path
     places: Mapping[KeyPath, Place]
-
-    @property
-    def directory(self) -> Path:
-        """The absolute directory that relative paths in the file are relative to; symlinks are not followed."""
-        return self.path.absolute().parent
 
     @property
     def state_path(self) -> Path:
@@ -85,7 +83,7 @@ def load(path: Path) -> LoadedConfig:
     config, problems = _validate(written)
     if config is None:
         raise config_error(name, problems)
-    return LoadedConfig(config, path, written.places)
+    return LoadedConfig(config, path, path.absolute().parent, written.places)
 
 
 def nearest_place(places: Mapping[KeyPath, Place], path: KeyPath) -> Place:

@@ -41,6 +41,7 @@ class TestLoading:
 
     def test_the_directory_and_the_state_are_those_of_the_file(self, config, tmp_path, monkeypatch):
         loaded = config.load(TWO_JOBS)
+        monkeypatch.chdir("/")
         assert loaded.directory == tmp_path
         assert loaded.state_path == tmp_path / ".cloudsync/state.db"
 

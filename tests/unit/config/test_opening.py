@@ -102,7 +102,6 @@ class TestOpening:
         (tmp_path / "ca.pem").write_text("x")
         source = written("      url: demo://x\n      options: {certificate: ca.pem}\n")
         monkeypatch.chdir("/")
-        object.__setattr__(source.loaded, "path", tmp_path / "config.yaml")
         assert source.open().opened[1].certificate == tmp_path / "ca.pem"
 
     def test_without_a_file(self, plugins, tmp_path):
