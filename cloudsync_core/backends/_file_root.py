@@ -1,0 +1,180 @@
+"""The directory that a `file` backend serves, and the way to its folders without leaving it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+
+from cloudsync_core import keys
+from cloudsync_core.backends._file_info import kind_of
+from cloudsync_core.errors import ContainerNotFoundError, Disposition, InvalidKeyError, UnavailableError, printable
+
+_OPEN_FOLDER: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+
+_ATTEMPTS: Final = 100
+
+NAME_MAX: Final = 255
+"""Bytes in the longest name that common file systems hold."""
+
+_Result = TypeVar("_Result")
+
+
+def place(key: str) -> tuple[str, str]:
+    """Return the folder in which the file or folder that `key` names lies, and its name there.
+
+    Raises:
+        InvalidKeyError: no file below the root can be named so.
+    """
+    why = keys.tree_problem(key)
+    path = key.removesuffix(keys.MARKER_SUFFIX)
+    if why is None and any(len(segment.encode()) > NAME_MAX for segment in path.split("/")):
+        why = f"a name between slashes is longer than {NAME_MAX} bytes"
+    if why is not None:
+        raise InvalidKeyError(why)
+    folder, _, name = path.rpartition("/")
+    return folder, name
+
+
+class Root:
+    """The directory under which every object of one backend lies.
+
+    Each operation walks from here to the folder that it works in, one descriptor after the other, and follows no
+    symbolic link on the way: whatever others do to the tree meanwhile, nothing is read or written outside (P5, C22).
+
+    Args:
+        path: absolute and without symbolic links.
+        create: whether the first write makes the directory.
+        sync: whether new folders are made durable.
+    """
+
+    def __init__(self, path: str, *, create: bool, sync: bool) -> None:
+        self.path = path
+        self._create = create
+        self._sync = sync
+        self._identity: tuple[int, int] | None = None
+
+    @contextlib.contextmanager
+    def folder(self, folder: str, *, make: bool = False) -> Iterator[int]:
+        """Open a folder for work relative to its descriptor.
+
+        Args:
+            folder: segments from the root, without trailing slash; "" is the root.
+            make: whether missing folders, and the root where the options allow it, are made.
+
+        Raises:
+            FileNotFoundError: there is no such folder, or a root that the first write will make.
+            NotADirectoryError: a segment is a file.
+            InvalidKeyError: a segment is a symbolic link.
+            ContainerNotFoundError: the root does not exist (L2).
+        """
+        current = self._open(make=make)
+        try:
+            done = ""
+            for segment in folder.split("/") if folder else ():
+                done = f"{done}/{segment}" if done else segment
+                inner = self._enter(current, segment, done, make=make)
+                os.close(current)
+                current = inner
+            yield current
+        finally:
+            os.close(current)
+
+    def in_made_folder(self, folder: str, action: Callable[[int], _Result]) -> _Result:
+        """Return what `action` returns on the open folder, which is made anew as often as others remove it meanwhile.
+
+        Raises:
+            UnavailableError: there is no end to it.
+        """
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(FileNotFoundError), self.folder(folder, make=True) as opened:
+                return action(opened)
+        raise UnavailableError("its folder is removed again and again while it is written")
+
+    def check(self) -> None:
+        """Make sure that the root is still there and still the same directory.
+
+        Raises:
+            ContainerNotFoundError: it is gone.
+            UnavailableError: another directory has taken its place.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.close(self._open(make=False))
+
+    def sync_folder(self, folder: int) -> None:
+        """Make the names in an open folder durable."""
+        if not self._sync:
+            return
+        # What `folder` opens is good for walking only: it needs no permission to read.
+        readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.fsync(readable)
+        except OSError as error:
+            # Some network file systems have nothing to sync a directory with.
+            if error.errno != errno.EINVAL:
+                raise
+        finally:
+            os.close(readable)
+
+    def remove_folder(self, folder: str) -> bool:
+        """Remove a folder if it is empty; tell whether it was removed."""
+        parent, _, name = folder.rpartition("/")
+        try:
+            with self.folder(parent) as opened:
+                os.rmdir(name, dir_fd=opened)
+        except (OSError, InvalidKeyError):
+            return False
+        return True
+
+    def _open(self, *, make: bool) -> int:
+        if make and self._create and self._identity is None:
+            Path(self.path).mkdir(parents=True, exist_ok=True)
+        try:
+            root = os.open(self.path, _OPEN_FOLDER)
+        except FileNotFoundError:
+            if self._create and self._identity is None:
+                raise
+            raise self._missing("there is no such directory") from None
+        except NotADirectoryError:
+            raise self._missing("it is no directory") from None
+        status = os.fstat(root)
+        found = (status.st_dev, status.st_ino)
+        if self._identity is None:
+            self._identity = found
+        if found != self._identity:
+            os.close(root)
+            raise UnavailableError(
+                "another directory has taken the place of the one that was opened",
+                disposition=Disposition.ABORT,
+                hint="is a file system mounted or unmounted here while cloudsync works?",
+            )
+        return root
+
+    def _missing(self, reason: str) -> ContainerNotFoundError:
+        return ContainerNotFoundError(reason, hint=f"make it, or correct the location: {printable(self.path)}")
+
+    def _enter(self, folder: int, segment: str, key: str, *, make: bool) -> int:
+        flags = _OPEN_FOLDER | os.O_NOFOLLOW
+        try:
+            return os.open(segment, flags, dir_fd=folder)
+        except FileNotFoundError:
+            if not make:
+                raise
+        except OSError as error:
+            # Without O_PATH a symbolic link is ELOOP on some systems, EMLINK or EFTYPE on others.
+            status = os.stat(segment, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISLNK(status.st_mode):
+                reason = f"{printable(key)} is a symbolic link here, through which nothing is read or written"
+                raise InvalidKeyError(reason) from None
+            if isinstance(error, NotADirectoryError):
+                reason = f"{printable(key)} is {kind_of(status)} here, in which nothing can lie"
+                raise NotADirectoryError(errno.ENOTDIR, reason) from None
+            raise
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(segment, dir_fd=folder)
+            self.sync_folder(folder)
+        return os.open(segment, flags, dir_fd=folder)

@@ -1,0 +1,260 @@
+"""The `file` backend: a directory of this machine, whose files are objects and whose empty folders are markers."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from cloudsync_core import keys
+from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
+from cloudsync_core.backends._file_errors import naming
+from cloudsync_core.backends._file_info import entry, kind_of, marker_entry
+from cloudsync_core.backends._file_leftovers import Leftovers
+from cloudsync_core.backends._file_read import Lookup
+from cloudsync_core.backends._file_root import Root, place
+from cloudsync_core.backends._file_scan import Scanner
+from cloudsync_core.backends._file_temporary import Temporary
+from cloudsync_core.backends._file_walk import Walk
+from cloudsync_core.body import Body, ObjectReader
+from cloudsync_core.capabilities import Capabilities
+from cloudsync_core.errors import (
+    ConfigError,
+    InvalidKeyError,
+    PreconditionFailedError,
+    UnsupportedOperationError,
+    printable,
+)
+from cloudsync_core.location import Location
+from cloudsync_core.models import (
+    ALWAYS,
+    Attributes,
+    ByteRange,
+    Gap,
+    Identity,
+    IfAbsent,
+    IfMatch,
+    ObjectInfo,
+    Page,
+    PutCondition,
+    Version,
+)
+from cloudsync_core.options import BackendOptions
+
+_CAPABILITIES: Final = Capabilities(
+    ordered_listing=True, hierarchical=True, put_if_absent=True, range_get=True, stores_mtime=True
+)
+
+
+class FileOptions(BackendOptions):
+    """Options of a directory.
+
+    Attributes:
+        symlinks: "skip" leaves symbolic links out of listings, reports them, and refuses to read or write through
+            them. "follow" lists and reads what they lead to; nothing is ever written through one.
+        fsync: whether a put returns only when file and name are on the disk (catalogue D05).
+        create: whether a directory that does not exist is made, with its parents, by the first put, and is empty
+            until then. Without it, a missing directory is an error (clause L2).
+    """
+
+    symlinks: Literal["skip", "follow"] = "skip"
+    fsync: bool = True
+    create: bool = False
+
+
+class FileBackend(Backend):
+    """The files under a directory.
+
+    A key is a path below the directory. An empty folder `x` is the marker `x/`; a folder that holds something can be
+    asked for by that name and is not listed. Removing the last object of a folder removes the folder, unless it was
+    put as a marker through the same instance. A marker is deleted only where its folder is empty.
+
+    The directory is recognised by its identity: when another one takes its place while the backend is open (a file
+    system is mounted or unmounted), every operation fails instead of taking the new one for the old.
+
+    Args:
+        location: `file:///path`, or a path; relative ones are relative to the working directory.
+        options: see `FileOptions`.
+
+    Raises:
+        ConfigError: the location is no path, or this Python does not take file names for UTF-8.
+    """
+
+    def __init__(self, location: Location, options: FileOptions | None = None) -> None:
+        options = options or FileOptions()
+        if not location.rest or "\0" in location.rest:
+            raise ConfigError(
+                f"{printable(location.rest)!r} is no path of a directory", hint="write . for the working directory"
+            )
+        if sys.getfilesystemencoding() != "utf-8":
+            raise ConfigError(
+                f"file names are taken for {sys.getfilesystemencoding()} here and would be altered",
+                hint="set PYTHONUTF8=1 in the environment",
+            )
+        path = os.path.realpath(location.rest)
+        self.location = f"file://{printable(str(Path(location.rest).absolute()))}"
+        self._identity = Identity("file", path.rstrip("/") + "/")
+        self._root = Root(path, create=options.create, sync=options.fsync)
+        self._follow = options.symlinks == "follow"
+        self._lookup = Lookup(self._root, follow=self._follow)
+        self._leftovers = Leftovers(self._root)
+        self._sync = options.fsync
+        self._markers_put: set[str] = set()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A tree in order, with its own times; no conditions on versions, which no file system can check."""
+        return _CAPABILITIES
+
+    @property
+    def identity(self) -> Identity:
+        """The directory's path without symbolic links."""
+        return self._identity
+
+    def list(self, prefix: str = "", *, start_after: str | None = None, prune: Prune | None = None) -> Iterator[Page]:
+        """Yield the files and empty folders; what cannot be listed or told is a gap. See `Backend.list`.
+
+        A file whose last change is so young that the next one might not show has the fingerprint "" (B07).
+        """
+        with naming("list", self.location):
+            scanner = Scanner(follow=self._follow, start_after=start_after or "", leftover=self._leftovers.note)
+            start = keys.folder(prefix)
+            try:
+                status = self._lookup.folder(start.removesuffix("/"))
+            except InvalidKeyError as error:
+                yield Page.of((), (Gap(prefix, error.reason, subtree=True, kind="skipped"),))
+            else:
+                if status is not None and (not start or scanner.wanted(start)):
+                    yield from Walk(self._root.path, scanner, follow=self._follow, prune=prune).pages(start, status)
+            self._root.check()
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Return what the file or folder is. See `Backend.stat`."""
+        with naming("stat", self.location, key):
+            return self._lookup.entry(key)
+
+    @contextlib.contextmanager
+    def get(
+        self, key: str, *, byte_range: ByteRange | None = None, if_match: Version | None = None
+    ) -> Iterator[ObjectReader]:
+        """Open the file; a marker has no bytes. See `Backend.get`."""
+        with contextlib.ExitStack() as stack:
+            with naming("get", self.location, key):
+                reader = self._lookup.reader(stack, key, byte_range, self.location)
+                if if_match is not None and if_match != reader.info.version:
+                    raise PreconditionFailedError("it is another version now")
+            yield reader
+
+    def put(
+        self,
+        key: str,
+        body: Body,
+        *,
+        attributes: Attributes = NO_ATTRIBUTES,
+        condition: PutCondition = ALWAYS,
+    ) -> ObjectInfo:
+        """Write the file under a temporary name, then give it its own; a marker makes a folder. See `Backend.put`.
+
+        A file that is replaced passes on its permissions; a new one has those of any new file.
+        """
+        with naming("put", self.location, key):
+            folder, name = place(key)
+            if isinstance(condition, IfMatch):
+                raise UnsupportedOperationError("no file system can replace one version of a file and no other")
+            self._leftovers.collect()
+        exclusive = isinstance(condition, IfAbsent)
+        if keys.is_marker(key):
+            return self._put_marker(key, body, exclusive=exclusive)
+        with contextlib.ExitStack() as stack:
+            with naming("put", self.location, key):
+                mode = self._replaced_mode(folder, name, exclusive=exclusive)
+                temporary = stack.enter_context(Temporary(self._root, folder, mode=mode, sync=self._sync))
+            for chunk in body.chunks():
+                with naming("put", self.location, key):
+                    temporary.write(chunk)
+            with naming("put", self.location, key):
+                return entry(key, temporary.commit(name, mtime_ns=attributes.mtime_ns, exclusive=exclusive))
+
+    def delete(self, key: str, *, if_match: Version | None = None) -> None:
+        """Remove the file, or the folder of a marker if it is empty, and the folders that this empties.
+
+        See `Backend.delete`.
+        """
+        with naming("delete", self.location, key), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            folder, name = place(key)
+            if if_match is not None:
+                raise UnsupportedOperationError("no file system can remove one version of a file and no other")
+            self._leftovers.collect()
+            with self._root.folder(folder) as opened:
+                self._remove(key, name, opened)
+            while folder and folder not in self._markers_put and self._root.remove_folder(folder):
+                folder = folder.rpartition("/")[0]
+
+    def check_key(self, key: str) -> None:
+        """Raise `InvalidKeyError` for what no path below the directory can be. See `Backend.check_key`."""
+        with naming("put", self.location, key):
+            place(key)
+
+    def _put_marker(self, key: str, body: Body, *, exclusive: bool) -> ObjectInfo:
+        filled = any(True for _ in body.chunks())
+        with naming("put", self.location, key):
+            if filled:
+                raise InvalidKeyError("a folder has no bytes of its own, so no object of this name can have any")
+            folder, name = place(key)
+            self._markers_put.add(key.removesuffix("/"))
+
+            def make(opened: int) -> os.stat_result:
+                try:
+                    os.mkdir(name, dir_fd=opened)
+                    self._root.sync_folder(opened)
+                except FileExistsError:
+                    if exclusive:
+                        raise
+                return os.stat(name, dir_fd=opened, follow_symlinks=False)
+
+            status = self._root.in_made_folder(folder, make)
+            if not stat.S_ISDIR(status.st_mode):
+                raise InvalidKeyError(f"{printable(name)} is {kind_of(status)} here, so it cannot be a folder")
+            return marker_entry(key, status)
+
+    def _replaced_mode(self, folder: str, name: str, *, exclusive: bool) -> int | None:
+        """Return the permissions of the file that a put replaces, or `None` where there is none.
+
+        Raises:
+            FileExistsError: there is one, and `exclusive`.
+            InvalidKeyError: there is something else, which no put replaces.
+        """
+        try:
+            with self._root.folder(folder) as opened:
+                status = os.stat(name, dir_fd=opened, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidKeyError(f"{printable(name)} is {kind_of(status)} here, which no object replaces")
+        if exclusive:
+            raise FileExistsError(errno.EEXIST, "there is an object of that name")
+        return status.st_mode
+
+    def _remove(self, key: str, name: str, folder: int) -> None:
+        """Remove exactly what `key` names in an open folder; nothing where that is no object, or a folder in use."""
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        is_folder, is_file = stat.S_ISDIR(status.st_mode), stat.S_ISREG(status.st_mode)
+        is_link_to_file = self._follow and stat.S_ISLNK(status.st_mode) and not keys.is_marker(key)
+        if not (is_folder or is_file or is_link_to_file):
+            raise InvalidKeyError(f"it is {kind_of(status)} here, which is not removed")
+        if is_folder != keys.is_marker(key):
+            return
+        if not is_folder:
+            os.unlink(name, dir_fd=folder)
+            return
+        self._markers_put.discard(key.removesuffix("/"))
+        try:
+            os.rmdir(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
