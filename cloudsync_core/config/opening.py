@@ -61,10 +61,10 @@ def open_location(
     try:
         parsed = _parse(url, directory)
         model = plugins.options_model(parsed.scheme)
-        for secret in _texts_of_type(model, options, SecretStr):
-            resolver.values.add(options[secret])
-        for path in _texts_of_type(model, options, Path):
-            options[path] = str(local_path(options[path], directory))
+        for name in _options_of_type(model, options, SecretStr):
+            resolver.values.add(_revealed(options[name]))
+        for name in _options_of_type(model, options, Path):
+            options[name] = str(local_path(str(options[name]), directory))
         return plugins.open(parsed, options, create=create)
     except OptionsError as error:
         raise _wrong_options(error, loaded, (*at, "options")) from None
@@ -109,14 +109,18 @@ def _parse(url: str, directory: Path) -> Location:
     return location if written_as_url else Location("file", str(local_path(location.rest, directory)))
 
 
-def _texts_of_type(model: type[BackendOptions], options: Mapping[str, object], kind: type) -> Iterator[str]:
-    """Yield the names of the options that are given as text and that the backend declares to be of a type."""
+def _options_of_type(model: type[BackendOptions], options: Mapping[str, object], kind: type) -> Iterator[str]:
+    """Yield the names of the options that are given, not empty, and that the backend declares to be of a type."""
     for field_name, field in model.model_fields.items():
         name = field.alias or field_name
         declared = [field.annotation, *typing.get_args(field.annotation)]
         plain = [typing.get_args(one)[0] if typing.get_origin(one) is Annotated else one for one in declared]
-        if kind in plain and isinstance(value := options.get(name), str) and value:
+        if kind in plain and isinstance(options.get(name), str | kind) and options[name]:
             yield name
+
+
+def _revealed(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 
 def _placed(error: ConfigError, loaded: LoadedConfig | None, path: KeyPath) -> str:

@@ -33,7 +33,7 @@ class DemoBackend(MemoryBackend):
 
 
 class DemoPlugin:
-    """Serves demo:// and, in the place of the real one, file://."""
+    """Serves demo:// and knows the reference vault:x."""
 
     @hookimpl
     def cloudsync_register_backends(self):
@@ -114,25 +114,22 @@ class TestOpening:
 
 class TestLocalPaths:
     @pytest.mark.parametrize(
-        ("url", "rest"),
+        ("url", "path"),
         [
             ("./public", "{here}/public"),
             ("public/", "{here}/public"),
-            ("../x", "{here}/../x"),
+            ("deep/../x", "{here}/deep/../x"),
             ("/srv/data", "/srv/data"),
             ("~/data", "/home/x/data"),
             ("file:///srv/data", "/srv/data"),
             ("FILE:///srv/data", "/srv/data"),
         ],
     )
-    def test_are_relative_to_the_file(self, written, tmp_path, monkeypatch, url, rest):
+    def test_are_relative_to_the_file(self, written, tmp_path, monkeypatch, url, path):
         monkeypatch.setenv("HOME", "/home/x")
-        opened = []
         source = written(f"      url: {url}\n")
-        monkeypatch.setattr(source.plugins, "options_model", lambda scheme: BackendOptions)
-        monkeypatch.setattr(source.plugins, "open", lambda location, options, create: opened.append(location))
-        source.open()
-        assert opened == [Location("file", rest.format(here=tmp_path))]
+        monkeypatch.chdir("/")
+        assert source.open().location == f"file://{path.format(here=tmp_path)}"
 
     @pytest.mark.parametrize("url", ["file://", "file://public", "file://./public", "file://~/x"])
     def test_a_file_url_is_absolute(self, written, url):
@@ -168,6 +165,13 @@ class TestErrors:
 
 
 class TestSecretsAreKept:
+    def test_that_python_gives_as_such(self, plugins, tmp_path):
+        location = LocationConfig(url="demo://x", options={"password": SecretStr("hunter2")})
+        resolver = Resolver(directory=tmp_path)
+        backend = open_location(location, plugins=plugins, loaded=None, resolver=resolver, create=False)
+        assert backend.opened[1].password.get_secret_value() == "hunter2"
+        assert resolver.values.redact("<hunter2>") == "<***>"
+
     @pytest.mark.parametrize(
         ("source", "secret"),
         [
