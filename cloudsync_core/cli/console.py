@@ -1,0 +1,145 @@
+"""Where an invocation prints: results to standard output, everything else to standard error, secrets to neither."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
+
+import click
+
+from cloudsync_core.config.terminal import wants_colour
+from cloudsync_core.errors import CloudSyncError
+
+Style = dict[str, Any]
+"""Arguments of `click.style`."""
+
+PLAIN: Style = {}
+
+
+class Redactor(Protocol):
+    """Knows secrets, and takes them out of a text."""
+
+    def redact(self, text: str) -> str:
+        """Return `text` without the secrets."""
+
+
+class Console:
+    """The output of one invocation; several threads may print.
+
+    Attributes:
+        json: standard output is newline-delimited JSON, and nothing else.
+        verbosity: 0, more with each `-v`, -1 with `-q`.
+        on_broken: called once when whoever reads standard output went away; without it that is an error.
+        broken: whether that has happened.
+    """
+
+    def __init__(self) -> None:
+        self.json = False
+        self.verbosity = 0
+        self.on_broken: Callable[[], None] | None = None
+        self.broken = False
+        self._redactors: list[Redactor] = []
+        self._lock = threading.Lock()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether only errors are wanted."""
+        return self.verbosity < 0
+
+    def hide(self, secrets: Redactor) -> None:
+        """Keep these secrets out of everything that is printed from now on."""
+        self._redactors.append(secrets)
+
+    def redact(self, text: str) -> str:
+        """Return `text` without any secret that is known."""
+        for redactor in self._redactors:
+            text = redactor.redact(text)
+        return text
+
+    def result(self, text: str, style: Style = PLAIN) -> None:
+        """Print a line that the user asked for; in JSON mode events stand for it."""
+        if not self.json:
+            text = self.redact(text)
+            self._write(f"{click.style(text, **style) if style and _coloured(sys.stdout) else text}\n")
+
+    def event(self, name: str, values: dict[str, Any]) -> None:
+        """Print an event in JSON mode."""
+        if self.json:
+            # Redacted before it is encoded: a secret of digits must not break a number.
+            self._write(json.dumps(self._redacted({"event": name, **values})) + "\n", flush=True)
+
+    def note(self, text: str, style: Style = PLAIN) -> None:
+        """Print a line about what goes on; not for those who want errors only."""
+        if not self.quiet:
+            self.trouble(text, style)
+
+    def trouble(self, text: str, style: Style = PLAIN) -> None:
+        """Print a line that the user must see."""
+        text = self.redact(text)
+        with contextlib.suppress(OSError), self._lock:
+            sys.stderr.write(f"{click.style(text, **style) if style and _coloured(sys.stderr) else text}\n")
+            sys.stderr.flush()
+
+    def error(self, error: CloudSyncError, *, job: str | None = None) -> None:
+        """Print an error that ended a command, or one job of it."""
+        self.failure(type(error).__name__, str(error.args[0]), str(error), error.exit_code, job=job)
+
+    def failure(self, kind: str, message: str, text: str, exit_code: int, *, job: str | None = None) -> None:
+        """Print why a command, or one job of it, ended.
+
+        Args:
+            kind: the error's class, for scripts.
+            message: what happened.
+            text: the same for people, with what they can do about it.
+            exit_code: of the command, if nothing more serious happens.
+            job: the job's name.
+        """
+        named = {} if job is None else {"job": job}
+        self.event("error", {**named, "error": kind, "message": message, "text": text, "exit_code": exit_code})
+        self.trouble(f"error: {text}" if job is None else f"error: job {job}: {text}", {"fg": "red"})
+
+    def close(self) -> None:
+        """Hand everything printed to the system."""
+        self._write("", flush=True)
+
+    def _write(self, text: str, *, flush: bool = False) -> None:
+        with self._lock:
+            if self.broken:
+                return
+            try:
+                sys.stdout.write(text)
+                if flush:
+                    sys.stdout.flush()
+            except BrokenPipeError:
+                self.broken = True
+                _silence(sys.stdout)
+        if self.broken:
+            if self.on_broken is None:
+                raise BrokenPipeError
+            self.on_broken()
+
+    def _redacted(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, dict):
+            return {key: self._redacted(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._redacted(item) for item in value]
+        return value
+
+
+def _silence(stream: TextIO) -> None:
+    """Let the interpreter flush what is left into nothing when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _coloured(stream: TextIO) -> bool:
+    return stream.isatty() and wants_colour()

@@ -1,0 +1,103 @@
+"""How an invocation ends: every error becomes a message and an exit code here, and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import tempfile
+import traceback
+from collections.abc import Callable
+
+import click
+
+from cloudsync_core.cli.console import Console
+from cloudsync_core.errors import CancelledError, CloudSyncError
+
+USAGE = 2
+CRASHED = 70
+"""A defect of cloudsync or of a plugin: `EX_SOFTWARE` of sysexits.h."""
+BROKEN_PIPE = 141
+"""Whoever read the output went away: what a program that SIGPIPE ends is reported as."""
+
+_log = logging.getLogger(__name__)
+
+
+def exit_code_of(call: Callable[[], object], console: Console) -> int:
+    """Return the exit code of an invocation, its errors told.
+
+    Args:
+        call: does everything; returns its exit code, or `None` for 0.
+        console: where errors are told.
+    """
+    try:
+        code = _ending(call, console)
+        console.close()
+    except BrokenPipeError:
+        return BROKEN_PIPE
+    return BROKEN_PIPE if console.broken else code
+
+
+def _ending(call: Callable[[], object], console: Console) -> int:
+    try:
+        code = call()
+    except click.UsageError as error:
+        return _misused(error, console)
+    except click.ClickException as error:
+        console.failure(type(error).__name__, error.format_message(), error.format_message(), error.exit_code)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _failed(CancelledError("interrupted"), console)
+    except CloudSyncError as error:
+        return _failed(error, console)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - what nobody expected is reported here, whatever it is
+        return _crashed(error, console)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: CloudSyncError, console: Console) -> int:
+    _log.debug("where it failed", exc_info=error)
+    console.error(error)
+    return error.exit_code
+
+
+def _misused(error: click.UsageError, console: Console) -> int:
+    message = error.format_message()
+    if type(error).__name__ == "NoArgsIsHelpError":
+        # Not an option of the lowest click that we allow, so it is known by its name: the message is the help.
+        console.trouble(message)
+        console.event("error", {"error": "UsageError", "message": "a command is missing", "exit_code": USAGE})
+        return USAGE
+    text = message
+    if error.ctx is not None:
+        text += f"\n  {error.ctx.get_usage()}\n  Help: {error.ctx.command_path} --help"
+    console.failure("UsageError", message, text, USAGE)
+    return USAGE
+
+
+def _crashed(error: Exception, console: Console) -> int:
+    report = console.redact("".join(traceback.format_exception(error)))
+    place = _saved(report)
+    if console.verbosity > 0 or place is None:
+        console.trouble(report)
+    # The error's own text stays out: nobody has seen to it that it holds no secret.
+    message = f"cloudsync met an error that it does not know: {type(error).__name__}"
+    if isinstance(error, OSError) and error.errno is not None:
+        message += f" ({errno.errorcode.get(error.errno, '')}: {os.strerror(error.errno)})"
+    where = "the traceback is above" if place is None else f"the traceback is in {place}"
+    hint = f"This is a defect of cloudsync or of a plugin, please report it; {where}."
+    console.failure(type(error).__name__, message, f"{message}\n  {hint}", CRASHED)
+    return CRASHED
+
+
+def _saved(report: str) -> str | None:
+    """Write the report to a new file that only its owner can read, and return where."""
+    with contextlib.suppress(OSError):
+        handle, name = tempfile.mkstemp(prefix="cloudsync-error-", suffix=".txt", text=True)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(report)
+        return name
+    return None

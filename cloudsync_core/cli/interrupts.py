@@ -1,0 +1,45 @@
+"""Ctrl-C and SIGTERM during a run: the first ends it in order, the second at once."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from cloudsync_core.engine.executor import Stop
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def interruptible(stop: Stop, announce: Callable[[], None]) -> Iterator[None]:
+    """Let the user end a run, for the length of the block.
+
+    The first signal stops the run, which then ends by itself with a truthful report; the second raises
+    `KeyboardInterrupt`. A signal that was ignored when the program started (`nohup`, a job in the background) stays so.
+
+    Args:
+        stop: of the run.
+        announce: called from the signal handler at the first signal; it must not wait for anything.
+    """
+
+    def handle(number: int, frame: object) -> None:
+        del number, frame
+        if stop.interrupted:
+            raise KeyboardInterrupt
+        stop.interrupt()
+        announce()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, before[number])

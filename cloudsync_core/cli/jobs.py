@@ -1,0 +1,150 @@
+"""Runs jobs one after another, shows how they go, and keeps what became of each."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cloudsync_core.cli.console import Console
+from cloudsync_core.cli.display import shown
+from cloudsync_core.cli.narration import Narrator
+from cloudsync_core.cli.summary import print_summary
+from cloudsync_core.config.environment import prepare_state_directory
+from cloudsync_core.config.loader import LoadedConfig
+from cloudsync_core.config.model import Job
+from cloudsync_core.config.secrets import Resolver
+from cloudsync_core.engine.events import Event, Listener, nobody
+from cloudsync_core.engine.state import State
+from cloudsync_core.errors import CancelledError, CloudSyncError
+from cloudsync_core.plugins.facade import Plugins
+from cloudsync_core.runs import RunReport
+from cloudsync_core.workflows.context import Context
+
+Workflow = Callable[[str, Job, Context], RunReport]
+"""Runs a job of a name once."""
+
+
+def select(loaded: LoadedConfig, names: Sequence[str]) -> dict[str, Job]:
+    """Return the jobs of a file, all or those that are named, in the order of the file.
+
+    Raises:
+        ConfigError: there is no job of such a name.
+    """
+    wanted = loaded.jobs(names)
+    return {name: job for name, job in loaded.config.jobs.items() if name in wanted}
+
+
+@contextlib.contextmanager
+def jobs_of(console: Console, loaded: LoadedConfig, *, dry_run: bool) -> Iterator[Jobs]:
+    """Open what the jobs of a file need, for the length of the block.
+
+    Raises:
+        StateError, ConfigError: the state database cannot be used.
+    """
+    plugins = Plugins.load(loaded.config.plugins.allow, loaded.config.plugins.deny)
+    resolver = Resolver(directory=loaded.directory, hook=plugins.resolve_secret, where=loaded.where)
+    console.hide(resolver.values)
+    if not dry_run:
+        prepare_state_directory(loaded.state_path)
+    with State(loaded.state_path, read_only=dry_run) as state:
+        yield Jobs(console, plugins, resolver, state, loaded, dry_run)
+
+
+@contextlib.contextmanager
+def jobs_without_file(console: Console, state: Path | None, *, dry_run: bool) -> Iterator[Jobs]:
+    """Open what jobs need that are described on the command line, for the length of the block.
+
+    Args:
+        console: where everything is told.
+        state: the state database; `None` remembers nothing.
+        dry_run: plan, and write nothing.
+
+    Raises:
+        StateError: the state database cannot be used.
+    """
+    plugins = Plugins.load()
+    resolver = Resolver(directory=Path.cwd(), hook=plugins.resolve_secret)
+    console.hide(resolver.values)
+    with State(state, read_only=dry_run) as database:
+        yield Jobs(console, plugins, resolver, database, dry_run=dry_run)
+
+
+@dataclasses.dataclass(slots=True)
+class Jobs:
+    """The jobs of one invocation.
+
+    Attributes:
+        console: where everything is told.
+        plugins: of all of them.
+        resolver: looks up references to secrets.
+        state: the open state database.
+        loaded: the file that the jobs come from, if they do.
+        dry_run: plan, and write nothing.
+        exit_code: of the invocation so far: the most serious of the jobs', which is the highest.
+        interrupted: the user wants no more of them.
+        reports: of the runs that began.
+    """
+
+    console: Console
+    plugins: Plugins
+    resolver: Resolver
+    state: State
+    loaded: LoadedConfig | None = None
+    dry_run: bool = False
+    exit_code: int = 0
+    interrupted: bool = False
+    reports: list[RunReport] = dataclasses.field(default_factory=list)
+
+    def run(self, name: str, job: Job, workflow: Workflow, listener: Listener = nobody) -> None:
+        """Run one job; what ends it ends none of the others.
+
+        Args:
+            name: the job's name.
+            job: the job.
+            workflow: what to do with it.
+            listener: is told the events, too.
+        """
+        narrator = Narrator(self.console)
+
+        def listen(event: Event) -> None:
+            listener(event)
+            narrator(event)
+
+        try:
+            context = Context.of(
+                job,
+                plugins=self.plugins,
+                resolver=self.resolver,
+                state=self.state,
+                loaded=self.loaded,
+                name=name,
+                dry_run=self.dry_run,
+                listener=listen,
+            )
+            with shown(self.console, name, context.progress, context.stop):
+                report = workflow(name, job, context)
+        except CloudSyncError as error:
+            self.console.error(error, job=name)
+            self.interrupted = isinstance(error, CancelledError)
+            self.exit_code = max(self.exit_code, error.exit_code)
+            return
+        self.reports.append(report)
+        self.interrupted = context.stop.interrupted
+        self.exit_code = max(self.exit_code, report.exit_code)
+
+    def run_all(self, jobs: Mapping[str, Job], workflow: Workflow, listener: Listener = nobody) -> None:
+        """Run jobs in their order, until the user interrupts one; see `run`."""
+        names = list(jobs)
+        for index, name in enumerate(names):
+            self.run(name, jobs[name], workflow, listener)
+            if self.interrupted:
+                if left := names[index + 1 :]:
+                    self.console.trouble(f"not started: {', '.join(left)}")
+                return
+
+    def finish(self) -> int:
+        """Print the summary, and return the exit code."""
+        print_summary(self.console, self.reports)
+        return self.exit_code
