@@ -229,7 +229,7 @@ class TestOptions:
             ("exclude: [5]", "exclude[0]: must be text; put it in quotes"),
             ("exclude: [a, '']", "exclude[1]: must not be empty"),
             ("exclude:", "exclude: written without a value: give it one, or leave it out"),
-            ("exclude: ['[']", "exclude[0]: '[' matches nothing"),
+            ("exclude: ['/']", "exclude[0]: '/' matches nothing"),
             ("exclude: ['\\']", "exclude[0]: '\\' is not a valid gitignore pattern"),
             ("exclude: ['[z-a]']", "exclude[0]: '[z-a]' is not a valid gitignore pattern"),
             ("exclude: ['#x']", "exclude[0]: '#x' matches nothing; write '\\#' for a name that begins with '#'"),
