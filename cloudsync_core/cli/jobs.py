@@ -11,7 +11,6 @@ from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.display import shown
 from cloudsync_core.cli.narration import Narrator
 from cloudsync_core.cli.summary import print_summary
-from cloudsync_core.config.environment import prepare_state_directory
 from cloudsync_core.config.loader import LoadedConfig
 from cloudsync_core.config.model import Job
 from cloudsync_core.config.secrets import Resolver
@@ -46,8 +45,6 @@ def jobs_of(console: Console, loaded: LoadedConfig, *, dry_run: bool) -> Iterato
     plugins = Plugins.load(loaded.config.plugins.allow, loaded.config.plugins.deny)
     resolver = Resolver(directory=loaded.directory, hook=plugins.resolve_secret, where=loaded.where)
     console.hide(resolver.values)
-    if not dry_run:
-        prepare_state_directory(loaded.state_path)
     with State(loaded.state_path, read_only=dry_run) as state:
         yield Jobs(console, plugins, resolver, state, loaded, dry_run)
 

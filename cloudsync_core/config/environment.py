@@ -18,7 +18,8 @@ from pathlib import Path
 
 import platformdirs
 
-from cloudsync_core.errors import ConfigError, printable
+from cloudsync_core.errors import ConfigError
+from cloudsync_core.location import Location
 
 STATE_DIR = "CLOUDSYNC_STATE_DIR"
 
@@ -38,36 +39,27 @@ def local_path(text: str, directory: Path) -> Path:
 
 
 def default_state_path(source: str, target: str, *, environ: Mapping[str, str] | None = None) -> Path:
-    """Return the state database of a mirror that has no configuration file; its directory exists, for its owner only.
+    """Return where the state of a mirror lives that has no configuration file; nothing is made.
+
+    The same two places share a file, from whatever working directory they are named.
 
     Args:
-        source: the location of the source, as its backend writes it.
+        source: the location of the source, as the user wrote it.
         target: likewise.
         environ: the environment; by default the process's.
 
     Raises:
-        ConfigError: the directory cannot be made.
+        ConfigError: a path begins with `~`, and there is no home directory.
     """
     named = (os.environ if environ is None else environ).get(STATE_DIR)
     directory = local_path(named, Path.cwd()) if named else platformdirs.user_state_path("cloudsync")
-    key = hashlib.sha256(json.dumps([source, target]).encode()).hexdigest()[:16]
-    path = directory / f"{key}.db"
-    prepare_state_directory(path)
-    return path
+    places = [_absolute(text) for text in (source, target)]
+    return directory / f"{hashlib.sha256(json.dumps(places).encode()).hexdigest()[:16]}.db"
 
 
-def prepare_state_directory(state: Path) -> None:
-    """Make the directory of a state database, readable for its owner only; one that exists is left as it is.
-
-    Raises:
-        ConfigError: the directory cannot be made.
-    """
-    try:
-        state.parent.parent.mkdir(parents=True, exist_ok=True)
-        state.parent.mkdir(mode=0o700, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no valid path"
-        raise ConfigError(
-            f"{printable(str(state.parent))}: the directory of the state database cannot be made: {reason}",
-            hint=f"name another place by 'state:' in the configuration, --state, or {STATE_DIR}",
-        ) from error
+def _absolute(text: str) -> str:
+    location = Location.parse(text)
+    if location.scheme != "file":
+        return str(location)
+    # Not resolved: a link that is pointed elsewhere tomorrow names another place then, and its base is checked anyway.
+    return os.path.normpath(local_path(location.rest, Path.cwd()))

@@ -193,11 +193,13 @@ class State:
                 f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=30, isolation_level=None
             )
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.parent.mkdir(parents=True, exist_ok=True)
+            # Keys are nobody else's business. A directory that exists is left as it is.
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateError(
-                f"the state directory {self.path.parent} cannot be made: {error.strerror}",
-                hint="Choose another place with `state:` in the config, or --state PATH.",
+                f"{self.path.parent}: the directory of the state database cannot be made: {error.strerror}",
+                hint="name another place by 'state:' in the configuration, --state, or CLOUDSYNC_STATE_DIR",
             ) from error
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")

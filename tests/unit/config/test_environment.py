@@ -1,19 +1,10 @@
 """What is taken from the surroundings: where state lives without a file, and what `~` means."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from cloudsync_core.config.environment import default_state_path, local_path, prepare_state_directory
-from cloudsync_core.errors import ConfigError
-
-
-@pytest.fixture
-def umask():
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
+from cloudsync_core.config.environment import default_state_path, local_path
 
 
 class TestDefaultStatePath:
@@ -32,25 +23,18 @@ class TestDefaultStatePath:
         assert len({default_state_path(*pair, environ=environ) for pair in pairs}) == len(pairs)
         assert default_state_path("a", "b", environ=environ) == default_state_path("a", "b", environ=environ)
 
-    def test_its_directory_is_for_its_owner(self, tmp_path, umask):
-        path = default_state_path("a", "b", environ={"CLOUDSYNC_STATE_DIR": str(tmp_path / "deep/state")})
-        assert path.parent.stat().st_mode & 0o777 == 0o700
+    def test_a_path_is_the_same_place_from_every_directory(self, tmp_path, monkeypatch):
+        environ = {"CLOUDSYNC_STATE_DIR": str(tmp_path)}
+        monkeypatch.chdir(tmp_path)
+        here = default_state_path("./public", "demo://b", environ=environ)
+        assert here == default_state_path(str(tmp_path / "public"), "demo://b", environ=environ)
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert here != default_state_path("./public", "demo://b", environ=environ)
 
-    def test_a_directory_that_cannot_be_made(self, tmp_path):
-        (tmp_path / "file").write_text("")
-        with pytest.raises(ConfigError) as caught:
-            default_state_path("a", "b", environ={"CLOUDSYNC_STATE_DIR": str(tmp_path / "file/state")})
-        assert str(caught.value).splitlines() == [
-            f"{tmp_path}/file/state: the directory of the state database cannot be made: File exists",
-            "  name another place by 'state:' in the configuration, --state, or CLOUDSYNC_STATE_DIR",
-        ]
-
-
-class TestPrepareStateDirectory:
-    def test_one_that_exists_is_left_as_it_is(self, tmp_path):
-        tmp_path.chmod(0o755)
-        prepare_state_directory(tmp_path / "state.db")
-        assert tmp_path.stat().st_mode & 0o777 == 0o755
+    def test_nothing_is_made(self, tmp_path):
+        default_state_path("a", "b", environ={"CLOUDSYNC_STATE_DIR": str(tmp_path / "deep/state")})
+        assert not list(tmp_path.iterdir())
 
 
 class TestLocalPath:
