@@ -125,7 +125,7 @@ class FileBackend(Backend):
             scanner = Scanner(follow=self._follow, start_after=start_after or "", leftover=self._leftovers.note)
             start = keys.folder(prefix)
             try:
-                status = self._lookup.folder(start.removesuffix("/"))
+                status = self._lookup.folder(start)
             except InvalidKeyError as error:
                 yield Page.of((), (Gap(prefix, error.reason, subtree=True, kind="skipped"),))
             else:

@@ -50,6 +50,7 @@ _CAPABILITIES = Capabilities(
     server_copy=True,
     user_metadata=True,
     stores_mtime=True,
+    local_reads=True,
 )
 
 
