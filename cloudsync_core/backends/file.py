@@ -47,7 +47,7 @@ from cloudsync_core.models import (
 from cloudsync_core.options import BackendOptions
 
 _CAPABILITIES: Final = Capabilities(
-    ordered_listing=True, hierarchical=True, put_if_absent=True, range_get=True, stores_mtime=True
+    ordered_listing=True, hierarchical=True, put_if_absent=True, range_get=True, stores_mtime=True, local_reads=True
 )
 
 
