@@ -67,11 +67,11 @@ class Console:
             text = self.redact(text)
             self._write(f"{click.style(text, **style) if style and _coloured(sys.stdout) else text}\n")
 
-    def event(self, name: str, values: dict[str, Any]) -> None:
-        """Print an event in JSON mode."""
+    def event(self, name: str, values: dict[str, Any], *, flush: bool = True) -> None:
+        """Print an event in JSON mode; without `flush` it may wait for others."""
         if self.json:
             # Redacted before it is encoded: a secret of digits must not break a number.
-            self._write(json.dumps(self._redacted({"event": name, **values})) + "\n", flush=True)
+            self._write(json.dumps(self._redacted({"event": name, **values})) + "\n", flush=flush)
 
     def note(self, text: str, style: Style = PLAIN) -> None:
         """Print a line about what goes on; not for those who want errors only."""
@@ -87,21 +87,26 @@ class Console:
 
     def error(self, error: CloudSyncError, *, job: str | None = None) -> None:
         """Print an error that ended a command, or one job of it."""
-        self.failure(type(error).__name__, str(error.args[0]), str(error), error.exit_code, job=job)
+        message = str(error).removesuffix(f"\n  {error.hint}") if error.hint else str(error)
+        self.failure(type(error).__name__, message, error.exit_code, hint=error.hint, job=job)
 
-    def failure(self, kind: str, message: str, text: str, exit_code: int, *, job: str | None = None) -> None:
+    def failure(
+        self, kind: str, message: str, exit_code: int, *, hint: str | None = None, job: str | None = None
+    ) -> None:
         """Print why a command, or one job of it, ended.
 
         Args:
             kind: the error's class, for scripts.
             message: what happened.
-            text: the same for people, with what they can do about it.
             exit_code: of the command, if nothing more serious happens.
+            hint: what the user can do about it.
             job: the job's name.
         """
-        named = {} if job is None else {"job": job}
-        self.event("error", {**named, "error": kind, "message": message, "text": text, "exit_code": exit_code})
-        self.trouble(f"error: {text}" if job is None else f"error: job {job}: {text}", {"fg": "red"})
+        values = {"job": job, "error": kind, "message": message, "hint": hint, "exit_code": exit_code}
+        self.event("error", {name: value for name, value in values.items() if value is not None})
+        self.trouble(f"error: {message}" if job is None else f"error: job {job}: {message}", {"fg": "red"})
+        if hint is not None:
+            self.trouble(f"  {hint}")
 
     def close(self) -> None:
         """Hand everything printed to the system."""

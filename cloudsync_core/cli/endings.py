@@ -45,7 +45,7 @@ def _ending(call: Callable[[], object], console: Console) -> int:
     except click.UsageError as error:
         return _misused(error, console)
     except click.ClickException as error:
-        console.failure(type(error).__name__, error.format_message(), error.format_message(), error.exit_code)
+        console.failure(type(error).__name__, error.format_message(), error.exit_code)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return _failed(CancelledError("interrupted"), console)
@@ -71,10 +71,9 @@ def _misused(error: click.UsageError, console: Console) -> int:
         console.trouble(message)
         console.event("error", {"error": "UsageError", "message": "a command is missing", "exit_code": USAGE})
         return USAGE
-    text = message
-    if error.ctx is not None:
-        text += f"\n  {error.ctx.get_usage()}\n  Help: {error.ctx.command_path} --help"
-    console.failure("UsageError", message, text, USAGE)
+    context = error.ctx
+    hint = None if context is None else f"{context.get_usage()}\n  Help: {context.command_path} --help"
+    console.failure("UsageError", message, USAGE, hint=hint)
     return USAGE
 
 
@@ -89,7 +88,7 @@ def _crashed(error: Exception, console: Console) -> int:
         message += f" ({errno.errorcode.get(error.errno, '')}: {os.strerror(error.errno)})"
     where = "the traceback is above" if place is None else f"the traceback is in {place}"
     hint = f"This is a defect of cloudsync or of a plugin, please report it; {where}."
-    console.failure(type(error).__name__, message, f"{message}\n  {hint}", CRASHED)
+    console.failure(type(error).__name__, message, CRASHED, hint=hint)
     return CRASHED
 
 

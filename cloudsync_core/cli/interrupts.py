@@ -25,8 +25,10 @@ def interruptible(stop: Stop, announce: Callable[[], None]) -> Iterator[None]:
     """
 
     def handle(number: int, frame: object) -> None:
-        del number, frame
+        del frame
         if stop.interrupted:
+            # The third one ends the process, in case even the second has to wait for something.
+            signal.signal(number, signal.SIG_DFL)
             raise KeyboardInterrupt
         stop.interrupt()
         announce()

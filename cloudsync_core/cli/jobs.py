@@ -37,7 +37,7 @@ def select(loaded: LoadedConfig, names: Sequence[str]) -> dict[str, Job]:
 
 @contextlib.contextmanager
 def jobs_of(console: Console, loaded: LoadedConfig, *, dry_run: bool) -> Iterator[Jobs]:
-    """Open what the jobs of a file need, for the length of the block.
+    """Open what the jobs of a file need, for the length of the block; the summary is printed at its end.
 
     Raises:
         StateError, ConfigError: the state database cannot be used.
@@ -46,12 +46,12 @@ def jobs_of(console: Console, loaded: LoadedConfig, *, dry_run: bool) -> Iterato
     resolver = Resolver(directory=loaded.directory, hook=plugins.resolve_secret, where=loaded.where)
     console.hide(resolver.values)
     with State(loaded.state_path, read_only=dry_run) as state:
-        yield Jobs(console, plugins, resolver, state, loaded, dry_run)
+        yield from _summarised(Jobs(console, plugins, resolver, state, loaded, dry_run))
 
 
 @contextlib.contextmanager
 def jobs_without_file(console: Console, state: Path | None, *, dry_run: bool) -> Iterator[Jobs]:
-    """Open what jobs need that are described on the command line, for the length of the block.
+    """Open what jobs need that are described on the command line, for the length of the block; likewise.
 
     Args:
         console: where everything is told.
@@ -65,7 +65,7 @@ def jobs_without_file(console: Console, state: Path | None, *, dry_run: bool) ->
     resolver = Resolver(directory=Path.cwd(), hook=plugins.resolve_secret)
     console.hide(resolver.values)
     with State(state, read_only=dry_run) as database:
-        yield Jobs(console, plugins, resolver, database, dry_run=dry_run)
+        yield from _summarised(Jobs(console, plugins, resolver, database, dry_run=dry_run))
 
 
 @dataclasses.dataclass(slots=True)
@@ -103,33 +103,37 @@ class Jobs:
             workflow: what to do with it.
             listener: is told the events, too.
         """
-        narrator = Narrator(self.console)
-
-        def listen(event: Event) -> None:
-            listener(event)
-            narrator(event)
-
         try:
-            context = Context.of(
-                job,
-                plugins=self.plugins,
-                resolver=self.resolver,
-                state=self.state,
-                loaded=self.loaded,
-                name=name,
-                dry_run=self.dry_run,
-                listener=listen,
-            )
+            context = self.context(name, job, listener)
             with shown(self.console, name, context.progress, context.stop):
                 report = workflow(name, job, context)
         except CloudSyncError as error:
-            self.console.error(error, job=name)
+            self.console.error(error, job=None if self.loaded is None else name)
             self.interrupted = isinstance(error, CancelledError)
             self.exit_code = max(self.exit_code, error.exit_code)
             return
         self.reports.append(report)
         self.interrupted = context.stop.interrupted
         self.exit_code = max(self.exit_code, report.exit_code)
+
+    def context(self, name: str, job: Job, listener: Listener = nobody) -> Context:
+        """Return the surroundings of one run of a job, whose events are told on the console and to the listener."""
+        narrator = Narrator(self.console)
+
+        def listen(event: Event) -> None:
+            listener(event)
+            narrator(event)
+
+        return Context.of(
+            job,
+            plugins=self.plugins,
+            resolver=self.resolver,
+            state=self.state,
+            loaded=self.loaded,
+            name=name,
+            dry_run=self.dry_run,
+            listener=listen,
+        )
 
     def run_all(self, jobs: Mapping[str, Job], workflow: Workflow, listener: Listener = nobody) -> None:
         """Run jobs in their order, until the user interrupts one; see `run`."""
@@ -141,7 +145,10 @@ class Jobs:
                     self.console.trouble(f"not started: {', '.join(left)}")
                 return
 
-    def finish(self) -> int:
-        """Print the summary, and return the exit code."""
-        print_summary(self.console, self.reports)
-        return self.exit_code
+
+def _summarised(jobs: Jobs) -> Iterator[Jobs]:
+    """Yield the jobs, and print the summary however their block ends."""
+    try:
+        yield jobs
+    finally:
+        print_summary(jobs.console, jobs.reports, named=jobs.loaded is not None)

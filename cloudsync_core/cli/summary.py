@@ -15,8 +15,14 @@ EXAMPLES_SHOWN = 3
 COUNTS = tuple(Counts.__slots__)
 
 
-def print_summary(console: Console, reports: Sequence[RunReport]) -> None:
-    """Print what the runs did; in JSON mode their reports have told it."""
+def print_summary(console: Console, reports: Sequence[RunReport], *, named: bool) -> None:
+    """Print what the runs did; in JSON mode their reports have told it.
+
+    Args:
+        console: where, and how much.
+        reports: of the runs.
+        named: the user gave the jobs their names, so messages repeat them.
+    """
     if console.json or not reports:
         return
     if not console.quiet:
@@ -26,15 +32,20 @@ def print_summary(console: Console, reports: Sequence[RunReport]) -> None:
             for line in _details(report):
                 console.result(f"{report.run.job}: {line}" if len(reports) > 1 else line)
     for report in reports:
-        _print_failures(console, report)
+        _print_failures(console, report, f"job {report.run.job}: " if named else "")
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows as lines whose columns are aligned: the first two to the left, the others to the right."""
+def table(rows: Sequence[Sequence[str]], *, names: int = 2) -> list[str]:
+    """Return the rows as lines whose columns are aligned.
+
+    Args:
+        rows: of equal length, the heading first.
+        names: the columns that are aligned to the left; those after them are numbers.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
-            cell.ljust(width) if index < 2 else cell.rjust(width)  # noqa: PLR2004 - names, then numbers
+            cell.ljust(width) if index < names else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -67,23 +78,22 @@ def _details(report: RunReport) -> list[str]:
     return lines
 
 
-def _print_failures(console: Console, report: RunReport) -> None:
-    job = report.run.job
+def _print_failures(console: Console, report: RunReport, label: str) -> None:
     if report.message is not None:
-        kind = "warning" if report.error is None else "error"
-        console.trouble(f"{kind}: job {job}: {report.message}", {"fg": "yellow" if report.error is None else "red"})
+        kind, colour = ("warning", "yellow") if report.error is None else ("error", "red")
+        console.trouble(f"{kind}: {label}{report.message}", {"fg": colour})
     if console.quiet and not report.exit_code:
         return
     groups = report.failures if console.verbosity > 0 else report.failures[:GROUPS_SHOWN]
     for group in groups:
-        _print_group(console, job, group)
+        _print_group(console, group, label)
     if len(groups) < len(report.failures):
-        console.trouble(f"{plural(len(report.failures) - len(groups), 'more cause')}; -v shows them")
+        console.trouble(f"{label}{plural(len(report.failures) - len(groups), 'more cause')}; -v shows them")
 
 
-def _print_group(console: Console, job: str, group: FailureGroup) -> None:
+def _print_group(console: Console, group: FailureGroup, label: str) -> None:
     examples = group.examples if console.verbosity > 0 else group.examples[:EXAMPLES_SHOWN]
-    console.trouble(f"job {job}: {group.cause}: {number(group.count)}", {"fg": "yellow"})
+    console.trouble(f"{label}{group.cause} ({number(group.count)})", {"fg": "yellow"})
     for example in examples:
         console.trouble("    " + example.replace("\n", "\n    "))
     if group.count > len(examples):

@@ -47,7 +47,7 @@ def mirror(
     job = options.job_of(source, target, source_options, target_options, given)
     with jobs_without_file(console, _state_path(state, job), dry_run=dry_run) as jobs:
         jobs.run(NAME, job, workflow.mirror)
-    return jobs.finish()
+    return jobs.exit_code
 
 
 def _state_path(state: str | None, job: MirrorJob) -> Path | None:

@@ -29,4 +29,4 @@ def run(console: Console, config: Path, names: tuple[str, ...], *, dry_run: bool
     selected = select(loaded, names)
     with jobs_of(console, loaded, dry_run=dry_run) as jobs:
         jobs.run_all(selected, mirror)
-    return jobs.finish()
+    return jobs.exit_code

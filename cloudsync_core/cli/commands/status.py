@@ -1,0 +1,78 @@
+"""`cloudsync status`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from cloudsync_core.cli.command import Command
+from cloudsync_core.cli.console import Console
+from cloudsync_core.cli.formats import moment, number, seconds, size
+from cloudsync_core.cli.jobs import select
+from cloudsync_core.cli.summary import COUNTS, table
+from cloudsync_core.config.loader import load
+from cloudsync_core.engine.state import PastRun, State
+from cloudsync_core.errors import ConfigError, printable
+
+
+@click.command(cls=Command)
+@click.argument("config", required=False, type=click.Path(path_type=Path))
+@click.option("--state", type=click.Path(path_type=Path), metavar="PATH", help="A state database, instead of CONFIG.")
+@click.option("--job", "names", multiple=True, metavar="NAME", help="Only this job. Repeatable.")
+@click.option("--limit", type=click.IntRange(min=1), default=5, show_default=True, help="Runs shown of each job.")
+def status(console: Console, config: Path | None, state: Path | None, names: tuple[str, ...], *, limit: int) -> None:
+    """Show the last runs of each job.
+
+    They come from the state database, which remembers the last 100 runs of a job. A run that is 'unfinished' is under
+    way, or was killed.
+    """
+    path, jobs = _place(config, state, names)
+    with State(path, read_only=True) as database:
+        runs = [run for job in jobs or _known(database) for run in database.runs(job, limit=limit)]
+    for run in runs:
+        console.event("run", dataclasses.asdict(run))
+    console.event("report", {"state": str(path), "runs": len(runs), "exit_code": 0})
+    if not runs:
+        console.result(f"no runs yet in {printable(str(path))}")
+        return
+    for line in table([("job", "started", "status", *COUNTS, "bytes", "time"), *map(_row, runs)], names=3):
+        console.result(line)
+    for message in _messages(runs):
+        console.result(message)
+
+
+def _place(config: Path | None, state: Path | None, names: tuple[str, ...]) -> tuple[Path, list[str]]:
+    """Return the database, and the jobs that are wanted; none means all that it knows."""
+    if (config is None) == (state is None):
+        raise ConfigError("name a configuration file, or a state database by --state")
+    if config is not None:
+        loaded = load(config)
+        return loaded.state_path, list(select(loaded, names))
+    assert state is not None
+    if not state.exists():
+        raise ConfigError(f"{printable(str(state))}: no such file")
+    return state, list(dict.fromkeys(names))
+
+
+def _known(database: State) -> list[str]:
+    return sorted({run.job for run in database.runs(limit=1_000_000)})
+
+
+def _row(run: PastRun) -> tuple[str, ...]:
+    start = (run.job, moment(run.started), run.status or "unfinished")
+    if run.report is None:
+        return (*start, *("-" for _ in COUNTS), "-", "-")
+    counts = (number(run.report["counts"][name]) for name in COUNTS)
+    return (*start, *counts, size(run.report["bytes_transferred"]), seconds(run.report["seconds"]))
+
+
+def _messages(runs: Iterable[PastRun]) -> Iterator[str]:
+    """Yield what the newest run of each job says of itself."""
+    seen = set()
+    for run in runs:
+        if run.job not in seen and run.report is not None and run.report["message"] is not None:
+            yield f"{run.job}: {run.report['message']}"
+        seen.add(run.job)
