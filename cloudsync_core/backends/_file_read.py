@@ -34,14 +34,14 @@ class Lookup:
         self._follow = follow
 
     def folder(self, folder: str) -> os.stat_result | None:
-        """Return the status of the folder `folder`, "" for the root, or `None` when there is none.
+        """Return the status of the folder `folder` (`x/`, or "" for the root), or `None` when there is none.
 
         Raises:
             InvalidKeyError: the way there leads through a symbolic link that is not followed.
         """
         impossible = bool(folder) and keys.tree_problem(folder) is not None
         try:
-            with self._root.folder("" if self._follow or impossible else folder) as opened:
+            with self._root.folder("" if self._follow or impossible else folder.removesuffix("/")) as opened:
                 if impossible:
                     return None
                 status = os.stat(folder or ".", dir_fd=opened) if self._follow else os.fstat(opened)
