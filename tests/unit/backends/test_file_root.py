@@ -1,0 +1,165 @@
+"""Which directory a location means, when it is made, and how it is recognised."""
+
+import os
+import shutil
+
+import pytest
+
+from cloudsync_core.backends import _file_leftovers
+from cloudsync_core.backends.file import FileBackend, FileOptions
+from cloudsync_core.errors import (
+    ConfigError,
+    ContainerNotFoundError,
+    Disposition,
+    ObjectNotFoundError,
+    UnavailableError,
+)
+from cloudsync_core.location import Location
+from cloudsync_core.testing.clauses.setting import content, names, store
+
+
+def opened(text, **options):
+    return FileBackend(Location.parse(text), FileOptions(**options))
+
+
+class TestLocation:
+    def test_a_url_and_a_path_are_one_place(self, tree, monkeypatch):
+        monkeypatch.chdir(tree.path.parent)
+        places = [f"file://{tree.path}", str(tree.path), "root", "./root/", "root/../root", f"{tree.path}//"]
+        assert {opened(place).identity for place in places} == {opened(str(tree.path)).identity}
+
+    def test_a_link_to_a_directory_is_that_directory(self, tree):
+        (tree.path.parent / "link").symlink_to("root")
+        assert opened(str(tree.path.parent / "link")).identity == tree.open().identity
+
+    def test_a_directory_overlaps_what_lies_in_it_and_no_namesake(self, tree):
+        here = tree.open().identity
+        assert here.overlaps(opened(f"{tree.path}/inner").identity)
+        assert opened("/").identity.overlaps(here)
+        assert not here.overlaps(opened(f"{tree.path}-2").identity)
+        assert (here.namespace, here.root) == ("file", f"{os.path.realpath(tree.path)}/")
+
+    def test_the_location_is_shown_whole(self, tree, monkeypatch):
+        monkeypatch.chdir(tree.path)
+        assert opened("public").location == f"file://{tree.path}/public"
+        assert opened(f"file://{tree.path}").location == f"file://{tree.path}"
+
+    def test_a_tilde_is_a_name(self, tree, monkeypatch):
+        monkeypatch.chdir(tree.path)
+        tree.write("~/file")
+        assert names(opened("~")) == ["file"]
+
+    @pytest.mark.parametrize("text", ["", "file://", "a\0b"])
+    def test_what_is_no_path_is_a_wrong_configuration(self, text):
+        with pytest.raises(ConfigError, match="no path of a directory"):
+            opened(text)
+
+    def test_C16_a_python_that_would_alter_names_is_refused(self, tree, monkeypatch):
+        monkeypatch.setattr("sys.getfilesystemencoding", lambda: "iso-8859-1")
+        with pytest.raises(ConfigError, match="iso-8859-1") as caught:
+            tree.open()
+        assert "PYTHONUTF8=1" in str(caught.value)
+
+
+class TestMissingRoot:
+    def test_L2_a_missing_directory_raises_and_says_where(self, tree):
+        with pytest.raises(ContainerNotFoundError, match="there is no such directory") as caught:
+            names(opened(f"{tree.path}/missing"))
+        assert f"{tree.path}/missing" in str(caught.value)
+
+    def test_L2_a_file_is_no_directory(self, tree):
+        tree.write("file")
+        for options in ({}, {"create": True}):
+            with pytest.raises(ContainerNotFoundError, match="it is no directory"):
+                names(opened(f"{tree.path}/file", **options))
+
+    def test_P12_a_directory_that_may_be_made_is_empty_until_the_first_put(self, tree):
+        backend = opened(f"{tree.path}/new/deeper", create=True)
+        assert names(backend) == []
+        assert names(backend, "folder") == []
+        with pytest.raises(ObjectNotFoundError):
+            backend.stat("file")
+        with pytest.raises(ObjectNotFoundError):
+            content(backend, "file")
+        backend.delete("file")
+        assert tree.everything() == []
+        store(backend, "folder/file")
+        assert names(backend) == ["folder/file"]
+        assert tree.everything() == ["new", "new/deeper", "new/deeper/folder", "new/deeper/folder/file"]
+
+    def test_P12_a_marker_makes_it_too(self, tree):
+        backend = opened(f"{tree.path}/new", create=True)
+        store(backend, "folder/", b"")
+        assert names(backend) == ["folder/"]
+
+
+class TestRootThatChanges:
+    @pytest.mark.parametrize("create", [False, True])
+    def test_A03_a_directory_that_went_is_missing_and_not_made_again(self, tree, create):
+        backend = tree.open(create=create)
+        store(backend, "file")
+        shutil.rmtree(tree.path)
+        for operation in (
+            lambda: names(backend),
+            lambda: backend.stat("file"),
+            lambda: content(backend, "file"),
+            lambda: store(backend, "file"),
+            lambda: backend.delete("file"),
+        ):
+            with pytest.raises(ContainerNotFoundError):
+                operation()
+        assert not tree.path.exists()
+
+    def test_A03_another_directory_in_its_place_is_not_taken_for_it(self, tree):
+        backend = tree.open()
+        store(backend, "file")
+        tree.path.rename(tree.path.parent / "old")
+        tree.path.mkdir()
+        for operation in (
+            lambda: names(backend),
+            lambda: backend.stat("file"),
+            lambda: content(backend, "file"),
+            lambda: store(backend, "file"),
+            lambda: backend.delete("file"),
+        ):
+            with pytest.raises(UnavailableError, match="another directory has taken the place") as caught:
+                operation()
+            assert caught.value.disposition is Disposition.ABORT
+        assert tree.everything() == []
+
+
+class TestLeftovers:
+    @pytest.fixture
+    def left(self, tree):
+        tree.write(".cs-0123456789ab.tmp", "folder/.cs-ba9876543210.tmp", "file")
+        return tree
+
+    def test_P6_a_young_temporary_file_belongs_to_somebody(self, left):
+        backend = left.open()
+        names(backend)
+        store(backend, "new")
+        assert ".cs-0123456789ab.tmp" in left.everything()
+
+    def test_P6_an_abandoned_one_is_removed_by_the_next_write(self, left, monkeypatch):
+        monkeypatch.setattr(_file_leftovers, "_AGE_NS", 0)
+        backend = left.open()
+        names(backend)
+        assert ".cs-0123456789ab.tmp" in left.everything(), "a listing changed what it listed"
+        store(backend, "new")
+        assert left.everything() == ["file", "folder", "new"]
+
+    def test_P6_a_delete_removes_them_too(self, left, monkeypatch):
+        monkeypatch.setattr(_file_leftovers, "_AGE_NS", 0)
+        backend = left.open()
+        names(backend)
+        backend.delete("file")
+        assert left.everything() == ["folder"]
+
+    def test_C24_a_file_of_the_user_that_looks_nearly_so_is_kept(self, tree, monkeypatch):
+        monkeypatch.setattr(_file_leftovers, "_AGE_NS", 0)
+        kept = [".cs-0123456789AB.tmp", ".cs-0123456789ab.tmp.txt", ".cs-0123456789abc.tmp"]
+        tree.write(*kept)
+        backend = tree.open()
+        assert names(backend) == sorted(kept)
+        store(backend, "new")
+        assert tree.everything() == sorted([*kept, "new"])

@@ -1,0 +1,346 @@
+"""The conformance suite finds what it is there to find: each backend here breaks one promise, and one test says so."""
+
+import contextlib
+import fnmatch
+import inspect
+import re
+import time
+import uuid
+from typing import ClassVar
+from dataclasses import replace
+
+import pytest
+
+from cloudsync_core import backend as contract
+from cloudsync_core.backend import NO_ATTRIBUTES
+from cloudsync_core.backends.memory import MemoryBackend, MemoryOptions
+from cloudsync_core.body import Body, ObjectReader
+from cloudsync_core.capabilities import Capabilities
+from cloudsync_core.errors import InvalidKeyError, ObjectExistsError, ObjectNotFoundError
+from cloudsync_core.location import Location
+from cloudsync_core.models import ALWAYS, DeleteResult, IfAbsent, Page
+from cloudsync_core.testing import CORPUS, BackendContract
+
+CASES = {case.name: case for case in CORPUS}
+
+
+class Unordered(MemoryBackend):
+    def list(self, prefix="", **hints):
+        for page in super().list(prefix, **hints):
+            yield Page.of(list(page)[::-1])
+
+
+class OrderedByUtf16(MemoryBackend):
+    def list(self, prefix="", **hints):
+        for page in super().list(prefix, **hints):
+            yield Page.of(sorted(page, key=lambda entry: entry.key.encode("utf-16-be")))
+
+
+class MatchesPrefixByCharacters(MemoryBackend):
+    def list(self, prefix="", **hints):
+        for page in super().list("", **hints):
+            yield Page.of([entry for entry in page if entry.key.startswith(prefix)])
+
+
+class StartsAtStartAfter(MemoryBackend):
+    def list(self, prefix="", *, start_after=None, prune=None):
+        for page in super().list(prefix):
+            yield Page.of([entry for entry in page if start_after is None or entry.key >= start_after])
+
+
+class MissingIsEmpty(MemoryBackend):
+    def __init__(self, location, options):
+        super().__init__(location, MemoryOptions(create=True))
+
+
+class CollapsesSlashes(MemoryBackend):
+    def put(self, key, body, **how):
+        return super().put(key.replace("//", "/"), body, **how)
+
+
+class DropsMarkers(MemoryBackend):
+    def list(self, prefix="", **hints):
+        for page in super().list(prefix, **hints):
+            yield Page.of([entry for entry in page if not entry.key.endswith("/")])
+
+
+class DecodesTwice(MemoryBackend):
+    def list(self, prefix="", **hints):
+        for page in super().list(prefix, **hints):
+            yield Page.of([replace(entry, key=entry.key.replace("%2F", "/")) for entry in page])
+
+
+class RefusesMuch(MemoryBackend):
+    def check_key(self, key):
+        if not key.isalnum():
+            raise InvalidKeyError("no")
+
+
+class SaysOtherInPut(MemoryBackend):
+    def check_key(self, key):
+        if "*" in key:
+            raise InvalidKeyError("no")
+
+    def put(self, key, body, **how):
+        self.check_key = lambda key: None
+        return super().put(key, body, **how)
+
+
+class ReadsShort(MemoryBackend):
+    def get(self, key, **how):
+        @contextlib.contextmanager
+        def short():
+            with super(ReadsShort, self).get(key, **how) as reader:
+                data = reader.read()[:-1]
+                yield ObjectReader(reader.info, (data,), len(data))
+
+        return short()
+
+
+class IgnoresIfMatch(MemoryBackend):
+    def get(self, key, *, byte_range=None, if_match=None):
+        return super().get(key, byte_range=byte_range)
+
+    def delete(self, key, *, if_match=None):
+        super().delete(key)
+
+
+class ReadsWhatIsThereNow(MemoryBackend):
+    def get(self, key, **how):
+        @contextlib.contextmanager
+        def live():
+            with super(ReadsWhatIsThereNow, self).get(key, **how) as opened:
+                info = opened.info
+
+            def chunks():
+                for at in range(0, info.size, 1_000_000):
+                    with super(ReadsWhatIsThereNow, self).get(key) as now:
+                        yield now.read()[at : at + 1_000_000]
+
+            yield ObjectReader(info, chunks())
+
+        return live()
+
+
+class WritesInPlace(MemoryBackend):
+    def put(self, key, body, **how):
+        data = b""
+        for chunk in body.chunks():
+            data += chunk
+            written = super().put(key, Body(data), **how)
+        return written
+
+
+class WritesHalfFirst(MemoryBackend):
+    def put(self, key, body, **how):
+        data = body.read()
+        super().put(key, Body(data[: len(data) // 2]), **how)
+        time.sleep(0.005)
+        return super().put(key, Body(data), **how)
+
+
+class RemovesFirst(MemoryBackend):
+    def put(self, key, body, **how):
+        super().delete(key)
+        return super().put(key, body, **how)
+
+
+class CommitsOnError(MemoryBackend):
+    def put(self, key, body, **how):
+        received = bytearray()
+        try:
+            for chunk in body.chunks():
+                received += chunk
+        finally:
+            written = super().put(key, Body(bytes(received)), **how)
+        return written
+
+
+class ForgetsAttributes(MemoryBackend):
+    def put(self, key, body, *, attributes=NO_ATTRIBUTES, condition=ALWAYS):
+        return super().put(key, body, condition=condition)
+
+
+class KeepsOldAttributes(MemoryBackend):
+    def put(self, key, body, *, attributes=NO_ATTRIBUTES, condition=ALWAYS):
+        with contextlib.suppress(ObjectNotFoundError):
+            attributes = self.stat(key).attributes
+        return super().put(key, body, attributes=attributes, condition=condition)
+
+
+class FingerprintsBySize(MemoryBackend):
+    def put(self, key, body, **how):
+        written = super().put(key, body, **how)
+        return replace(written, fingerprint=str(written.size))
+
+
+class ChecksBeforeItWrites(MemoryBackend):
+    def put(self, key, body, *, attributes=NO_ATTRIBUTES, condition=ALWAYS):
+        if isinstance(condition, IfAbsent):
+            with contextlib.suppress(ObjectNotFoundError):
+                self.stat(key)
+                raise ObjectExistsError("there is one")
+            time.sleep(0.02)
+        return super().put(key, body, attributes=attributes)
+
+
+class DeletesByPattern(MemoryBackend):
+    def delete(self, key, **how):
+        for page in list(self.list()):
+            for entry in page:
+                if fnmatch.fnmatch(entry.key, key):
+                    super().delete(entry.key)
+
+
+class DeletesBelow(MemoryBackend):
+    def delete(self, key, **how):
+        for page in list(self.list(key)):
+            for entry in page:
+                super().delete(entry.key)
+        super().delete(key, **how)
+
+
+class MissesMissing(MemoryBackend):
+    def delete(self, key, **how):
+        self.stat(key)
+        super().delete(key, **how)
+
+
+class ReportsFailuresOnly(MemoryBackend):
+    def delete_many(self, items):
+        return (result for result in super().delete_many(items) if result.error)
+
+
+class ReportsSuccessAlways(MemoryBackend):
+    def delete_many(self, items):
+        return [DeleteResult(result.key) for result in super().delete_many(items)]
+
+
+class LetsKeyErrorsOut(MemoryBackend):
+    def stat(self, key):
+        if key == "":
+            raise KeyError(key)
+        return super().stat(key)
+
+
+class Understates(MemoryBackend):
+    capabilities = Capabilities(ordered_listing=True)
+
+
+class SharesOnePlace(MemoryBackend):
+    def __init__(self, location, options):
+        super().__init__(Location.parse("memory://one-place-for-all"), options)
+        for page in list(self.list()):
+            for entry in page:
+                self.delete(entry.key)
+
+
+BREACHES = [
+    (Unordered, "test_L1_listing_is_in_the_order_of_utf8_bytes", {}),
+    (OrderedByUtf16, "test_L1_listing_is_in_the_order_of_utf8_bytes", {}),
+    (MatchesPrefixByCharacters, "test_L1_a_prefix_takes_in_whole_segments_only", {}),
+    (StartsAtStartAfter, "test_L1_start_after_leaves_out_what_is_not_greater", {}),
+    (MissingIsEmpty, "test_L2_listing_a_missing_container_raises", {}),
+    (MissingIsEmpty, "test_L2_every_verb_on_a_missing_container_raises", {}),
+    (CollapsesSlashes, "test_L4_keys_are_exact", {"case": CASES["two-slashes"]}),
+    (CollapsesSlashes, "test_L4_keys_are_exact", {"case": CASES["two-slashes-twin"]}),
+    (DropsMarkers, "test_L4_keys_are_exact", {"case": CASES["marker"]}),
+    (DecodesTwice, "test_L4_keys_are_exact", {"case": CASES["percent-slash"]}),
+    (RefusesMuch, "test_L4_keys_are_exact", {"case": CASES["hash"]}),
+    (SaysOtherInPut, "test_L4_a_key_that_check_key_refuses_is_refused_by_put", {"case": CASES["star"]}),
+    (ReadsShort, "test_G2_every_byte_comes_back", {"size": 4095}),
+    (IgnoresIfMatch, "test_G1_if_match_reads_that_version_only", {}),
+    (IgnoresIfMatch, "test_D2_a_refused_delete_deletes_nothing", {}),
+    (ReadsWhatIsThereNow, "test_G1_an_object_overwritten_in_mid_read_is_one_version_or_an_error", {"size": 4 * 2**20}),
+    (WritesHalfFirst, "test_P1_a_reader_sees_the_old_or_the_new_object", {}),
+    (
+        WritesInPlace,
+        "test_P2_a_body_that_raises_leaves_nothing",
+        {"existing": [], "before": 6 * 2**20, "promised": None},
+    ),
+    (
+        RemovesFirst,
+        "test_P2_a_body_that_raises_leaves_nothing",
+        {"existing": ["folder/object"], "before": 0, "promised": None},
+    ),
+    (CommitsOnError, "test_P2_a_body_that_raises_leaves_nothing", {"existing": [], "before": 10, "promised": None}),
+    (CommitsOnError, "test_P2_a_body_of_the_wrong_digest_is_not_stored", {"size": 10}),
+    (CommitsOnError, "test_P2_a_body_of_the_wrong_length_is_not_stored", {"size": 2**19, "promised": 1}),
+    (ForgetsAttributes, "test_P3_attributes_are_kept", {}),
+    (ForgetsAttributes, "test_P3_the_time_of_the_origin_is_kept", {}),
+    (KeepsOldAttributes, "test_P3_an_overwrite_replaces_the_attributes", {}),
+    (FingerprintsBySize, "test_P3_another_content_of_the_same_size_has_another_fingerprint", {}),
+    (FingerprintsBySize, "test_P3_put_returns_what_stat_and_listing_say", {}),
+    (ChecksBeforeItWrites, "test_P4_of_many_writers_if_absent_lets_one_in", {}),
+    (DeletesByPattern, "test_D1_deleting_takes_exactly_that_key", {}),
+    (DeletesBelow, "test_D1_deleting_a_folders_name_or_marker_spares_what_is_below", {}),
+    (MissesMissing, "test_D1_deleting_a_missing_key_succeeds", {}),
+    (ReportsFailuresOnly, "test_D3_a_bulk_delete_reports_every_key", {}),
+    (ReportsSuccessAlways, "test_D3_a_bulk_delete_reports_what_was_refused", {}),
+    (
+        LetsKeyErrorsOut,
+        "test_E1_what_is_no_key_is_no_object",
+        {"operation": lambda backend, key: backend.stat(key), "key": ""},
+    ),
+    (Understates, "test_P4_if_absent_that_meets_an_object_raises", {}),
+    (Understates, "test_G1_a_range_is_exactly_those_bytes", {"start": 0, "end": 1}),
+    (Understates, "test_P3_attributes_are_kept", {}),
+    (Understates, "test_P3_the_time_of_the_origin_is_kept", {}),
+    (SharesOnePlace, "test_T1_two_roots_are_apart", {}),
+]
+
+
+def run(backend_class, test, arguments):
+    """Run one test of the suite on fresh roots of that class of backend."""
+    name = uuid.uuid4().hex
+
+    def make_backend(root="first"):
+        return backend_class(Location.parse(f"memory://{name}-{root}"), MemoryOptions(create=root != "missing"))
+
+    fixtures = {
+        "backend": make_backend,
+        "missing_container": lambda: make_backend("missing"),
+        "make_backend": lambda: make_backend,
+    }
+    method = getattr(BackendContract(), test)
+    wanted = inspect.signature(method).parameters
+    method(**{name: make() for name, make in fixtures.items() if name in wanted}, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("breach", "test", "arguments"),
+    [pytest.param(*breach, id=f"{breach[0].__name__}-{breach[1]}-{number}") for number, breach in enumerate(BREACHES)],
+)
+class TestBreaches:
+    def test_a_broken_promise_is_found(self, breach, test, arguments):
+        with pytest.raises((Exception, pytest.fail.Exception)):
+            run(breach, test, arguments)
+
+    def test_a_kept_one_is_not_complained_of(self, breach, test, arguments):
+        run(MemoryBackend, test, arguments)
+
+
+class TestCompleteness:
+    def test_every_clause_has_a_test(self):
+        clauses = re.findall(r"^([A-Z]\d)  ", contract.__doc__, re.MULTILINE)
+        assert len(clauses) == 17
+        tested = {name.split("_")[1] for name in dir(BackendContract) if name.startswith("test_")}
+        # L3 needs a provider that fails on demand: the backends' own tests have it.
+        assert set(clauses) - tested == {"L3"}
+        assert tested <= set(clauses)
+
+    def test_the_cases_of_the_corpus_have_names_of_their_own(self):
+        assert len(CASES) == len(CORPUS)
+
+    def test_a_declared_refusal_that_does_not_happen_is_found(self):
+        class Dialect(BackendContract):
+            refuses: ClassVar = {"hash": "this server is said to cut names at #"}
+
+        with pytest.raises(AssertionError, match="it is not refused any more"):
+            Dialect().test_L4_keys_are_exact(
+                MemoryBackend(Location.parse(f"memory://{uuid.uuid4().hex}")), CASES["hash"]
+            )
+
+    def test_without_the_fixture_the_suite_says_what_is_missing(self):
+        with pytest.raises(NotImplementedError, match="make_backend"):
+            BackendContract.make_backend.__wrapped__(BackendContract())
