@@ -81,9 +81,8 @@ class Plugin:
 
     def incompatible(self, reason: str) -> Plugin:
         """Return the plugin as one that asks for another core."""
-        return self._rejected(
-            "incompatible", reason, f"pip install --upgrade cloudsync-core {self.status.distribution}"
-        )
+        packages = f"cloudsync-core {self.status.distribution}".rstrip()
+        return self._rejected("incompatible", reason, f"pip install --upgrade {packages}")
 
     def broken(self, reason: str, cause: BaseException | None = None) -> Plugin:
         """Return the plugin as one that cannot be used."""

@@ -45,6 +45,11 @@ class Environment:
         """Run a program that prints one JSON value a line, and return the values."""
         return [json.loads(line) for line in self.run(*command).splitlines()]
 
+    def plugins(self):
+        """Return what `cloudsync plugins list` says, by distribution."""
+        events = self.events("cloudsync", "plugins", "list", "--json")
+        return {event["distribution"]: event for event in events if event["event"] == "plugin"}
+
 
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory):

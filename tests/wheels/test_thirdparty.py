@@ -41,7 +41,7 @@ def counts(events):
 
 
 def test_it_is_listed(environment):
-    listed = {entry["distribution"]: entry for entry in environment.events("cloudsync", "plugins", "list", "--json")}
+    listed = environment.plugins()
     assert listed.keys() == {"cloudsync-core", "cloudsync-sqlite"}
     plugin = listed["cloudsync-sqlite"]
     assert (plugin["name"], plugin["version"], plugin["status"]) == ("sqlite", "1.0", "active")

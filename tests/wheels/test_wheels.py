@@ -95,9 +95,7 @@ class TestACleanEnvironment:
         assert version.strip() in environment.run(*command, "version")
 
     def test_finds_the_plugin(self, environment):
-        listed = {
-            entry["distribution"]: entry for entry in environment.events("cloudsync", "plugins", "list", "--json")
-        }
+        listed = environment.plugins()
         assert listed["cloudsync-s3"]["status"] == "active"
         assert listed["cloudsync-s3"]["schemes"] == ["s3"]
 
