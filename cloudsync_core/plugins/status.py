@@ -45,7 +45,7 @@ class PluginStatus:
 
     @property
     def label(self) -> str:
-        """What messages call the plugin: `s3 (cloudsync-s3 0.1.0)`."""
+        """What messages call the plugin: `demo (cloudsync-demo 0.1.0)`."""
         return f"{self.name} ({self.distribution} {self.version})" if self.distribution else self.name
 
     def warned(self, reason: str, remedy: str) -> PluginStatus:
