@@ -161,7 +161,11 @@ class Transfer:
         except BackendError:
             attempt.remember(body)
             raise
-        verified = self._verify(action, body, written)
+        try:
+            verified = self._verify(action, body, written)
+        except CancelledError:
+            # It is there, and nobody knows whether it is right: the report says so, and the base does not take it.
+            return dataclasses.replace(failed(action, self._unverified(action)), bytes=body.bytes_passed)
         digest = body.digests()[0]
         return Outcome(
             action,
@@ -203,6 +207,14 @@ class Transfer:
                 key=action.key,
             )
         return "readback"
+
+    def _unverified(self, action: Action) -> IntegrityError:
+        return IntegrityError(
+            "it was written, and the run was interrupted before it was verified",
+            operation="put",
+            location=self._target.location,
+            key=action.key,
+        )
 
     def _own_object(self, action: Action, info: ObjectInfo, attempt: _Attempt) -> Outcome | None:
         """Return the outcome when the target's object is what an earlier attempt of ours has sent."""
