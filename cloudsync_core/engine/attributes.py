@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from pathspec import GitIgnoreSpec
-
 from cloudsync_core.content_types import guess
+from cloudsync_core.engine.patterns import Patterns
 from cloudsync_core.engine.policy import HeaderRule
 from cloudsync_core.models import Attributes, ObjectInfo
 
@@ -22,11 +21,11 @@ class AttributeRules:
     """
 
     def __init__(self, rules: Sequence[HeaderRule] = ()) -> None:
-        self._rules = [(GitIgnoreSpec.from_lines(rule.match), rule) for rule in rules]
+        self._rules = [(Patterns(rule.match), rule) for rule in rules]
 
     def matches(self, key: str) -> bool:
         """Tell whether a rule says something about `key`."""
-        return any(spec.match_file(key) for spec, _ in self._rules)
+        return any(patterns.match(key) for patterns, _ in self._rules)
 
     def attributes(self, info: ObjectInfo, *, keeps_headers: bool) -> Attributes:
         """Return what the copy of `info` carries.
@@ -46,8 +45,8 @@ class AttributeRules:
         if carried.content_type is None and not keeps_headers:
             changes["content_type"] = guess(info.key)
         metadata = dict(carried.metadata)
-        for spec, rule in self._rules:
-            if spec.match_file(info.key):
+        for patterns, rule in self._rules:
+            if patterns.match(info.key):
                 changes.update((name, value) for name in _HEADERS if (value := getattr(rule, name)) is not None)
                 metadata.update({name.lower(): value for name, value in rule.metadata.items()})
         return dataclasses.replace(carried, metadata=metadata, **changes)  # type: ignore[arg-type]
