@@ -187,11 +187,13 @@ class State:
         if self.path is None:
             return sqlite3.connect("", isolation_level=None)
         if self.read_only:
-            if not self.path.exists():
+            if not self.path.exists() or not self.path.stat().st_size:
                 return sqlite3.connect("", isolation_level=None)
-            return sqlite3.connect(
-                f"{self.path.absolute().as_uri()}?mode=ro", uri=True, timeout=30, isolation_level=None
-            )
+            # Not mode=ro: such a connection makes the files of the write-ahead log and may not remove them again.
+            uri = f"{self.path.absolute().as_uri()}?mode=rw"
+            connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+            connection.execute("PRAGMA query_only = ON")
+            return connection
         try:
             self.path.parent.parent.mkdir(parents=True, exist_ok=True)
             # Keys are nobody else's business. A directory that exists is left as it is.
@@ -227,7 +229,8 @@ class State:
         if self.path is None or self.read_only:
             return None
         path = self.path.with_name(f"{self.path.name}.{number}.lock")
-        file = path.open("a+", encoding="utf-8")
+        with self._explained():
+            file = path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -245,12 +248,13 @@ class State:
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours."""
+        """Turn the errors of SQLite and of the file system into ours."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise StateError(
-                f"the state database {self.path} cannot be used: {error}",
+                f"the state database {self.path} cannot be used: {reason}",
                 hint="If it is damaged, move it away: the next run compares everything anew.",
             ) from error
 
