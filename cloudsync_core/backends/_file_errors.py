@@ -13,6 +13,7 @@ from cloudsync_core.errors import (
     BackendError,
     Disposition,
     InvalidKeyError,
+    KeyBlockedError,
     ObjectExistsError,
     ObjectNotFoundError,
     UnavailableError,
@@ -24,7 +25,8 @@ _GONE_FOR_NOW = (
     "EAGAIN EBUSY ECONNABORTED ECONNREFUSED ECONNRESET EHOSTDOWN EHOSTUNREACH EINTR EIO EMFILE ENETDOWN ENETUNREACH "
     "ENFILE ENOBUFS ENODEV ENOLCK ENOMEDIUM ENOMEM ENONET ENOTCONN ENXIO EREMOTEIO ESHUTDOWN ESTALE ETIMEDOUT ETXTBSY"
 )
-_NO_SUCH_NAME = "EILSEQ EISDIR ELOOP ENAMETOOLONG ENOTDIR"
+_NO_SUCH_NAME = "EILSEQ ELOOP ENAMETOOLONG"
+_IN_THE_WAY = "EISDIR ENOTDIR"
 _OTHER = "EBADF EFBIG EINVAL EMLINK ENOSYS ENOTEMPTY ENOTSUP EOPNOTSUPP EOVERFLOW EXDEV"
 
 _CLASSES: Final[dict[str, type[BackendError]]] = {
@@ -32,6 +34,7 @@ _CLASSES: Final[dict[str, type[BackendError]]] = {
     "ENOENT": ObjectNotFoundError,
     "EEXIST": ObjectExistsError,
     _NO_SUCH_NAME: InvalidKeyError,
+    _IN_THE_WAY: KeyBlockedError,
     _GONE_FOR_NOW: UnavailableError,
     _FULL: UnexpectedBackendError,
     _OTHER: UnexpectedBackendError,

@@ -25,14 +25,16 @@ class Temporary:
     Args:
         root: the directory of the backend.
         folder: where the file will lie; missing folders are made.
+        name: its name there.
         mode: permissions of the file that it replaces, or `None`: those of any new file.
         sync: whether the file and its name are made durable.
     """
 
-    def __init__(self, root: Root, folder: str, *, mode: int | None, sync: bool) -> None:
+    def __init__(self, root: Root, folder: str, name: str, *, mode: int | None, sync: bool) -> None:
         self._root = root
         self._mode = None if mode is None else mode & _PERMISSIONS
         self._sync = sync
+        self._final_name = name
         self._name = f".cs-{secrets.token_hex(6)}.tmp"
         self._folder, self._file = root.in_made_folder(folder, self._create)
 
@@ -48,11 +50,10 @@ class Temporary:
         while left:
             left = left[os.write(self._file, left) :]
 
-    def commit(self, name: str, *, mtime_ns: int | None, exclusive: bool) -> os.stat_result:
+    def commit(self, *, mtime_ns: int | None, exclusive: bool) -> os.stat_result:
         """Give the file its name and return its status.
 
         Args:
-            name: the last segment of the key.
             mtime_ns: the modification time that it gets: nanoseconds since the epoch, UTC; `None` for now.
             exclusive: whether a file of that name is an error instead of being replaced.
 
@@ -68,9 +69,9 @@ class Temporary:
         if self._sync:
             os.fsync(self._file)
         if exclusive:
-            self._link(name)
+            self._link()
         else:
-            os.rename(self._name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            os.rename(self._name, self._final_name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._name = ""
         status = os.fstat(self._file)
         self._root.sync_folder(self._folder)
@@ -82,9 +83,11 @@ class Temporary:
         except OverflowError:
             raise UnexpectedBackendError(f"no file can have the modification time {mtime_ns} ns") from None
 
-    def _link(self, name: str) -> None:
+    def _link(self) -> None:
         try:
-            os.link(self._name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
+            os.link(
+                self._name, self._final_name, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False
+            )
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise

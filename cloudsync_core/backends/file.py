@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +12,13 @@ from typing import Final, Literal
 from cloudsync_core import keys
 from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
 from cloudsync_core.backends._file_errors import naming
-from cloudsync_core.backends._file_info import entry, kind_of, marker_entry
+from cloudsync_core.backends._file_info import entry, marker_entry
 from cloudsync_core.backends._file_leftovers import Leftovers
 from cloudsync_core.backends._file_read import Lookup
 from cloudsync_core.backends._file_root import Root, place
 from cloudsync_core.backends._file_scan import Scanner
-from cloudsync_core.backends._file_temporary import Temporary
 from cloudsync_core.backends._file_walk import Walk
+from cloudsync_core.backends._file_write import Writer
 from cloudsync_core.body import Body, ObjectReader
 from cloudsync_core.capabilities import Capabilities
 from cloudsync_core.errors import (
@@ -103,8 +101,7 @@ class FileBackend(Backend):
         self._follow = options.symlinks == "follow"
         self._lookup = Lookup(self._root, follow=self._follow)
         self._leftovers = Leftovers(self._root)
-        self._sync = options.fsync
-        self._markers_put: set[str] = set()
+        self._writer = Writer(self._root, follow=self._follow, sync=options.fsync)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -163,7 +160,7 @@ class FileBackend(Backend):
         A file that is replaced passes on its permissions; a new one has those of any new file.
         """
         with naming("put", self.location, key):
-            folder, name = place(key)
+            place(key)
             if isinstance(condition, IfMatch):
                 raise UnsupportedOperationError("no file system can replace one version of a file and no other")
             self._leftovers.collect()
@@ -172,89 +169,34 @@ class FileBackend(Backend):
             return self._put_marker(key, body, exclusive=exclusive)
         with contextlib.ExitStack() as stack:
             with naming("put", self.location, key):
-                mode = self._replaced_mode(folder, name, exclusive=exclusive)
-                temporary = stack.enter_context(Temporary(self._root, folder, mode=mode, sync=self._sync))
+                temporary = stack.enter_context(self._writer.begin(key, exclusive=exclusive))
+            # What the body raises is its own: it does not become an error of this backend.
             for chunk in body.chunks():
                 with naming("put", self.location, key):
                     temporary.write(chunk)
             with naming("put", self.location, key):
-                return entry(key, temporary.commit(name, mtime_ns=attributes.mtime_ns, exclusive=exclusive))
-
-    def delete(self, key: str, *, if_match: Version | None = None) -> None:
-        """Remove the file, or the folder of a marker if it is empty, and the folders that this empties.
-
-        See `Backend.delete`.
-        """
-        with naming("delete", self.location, key), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            folder, name = place(key)
-            if if_match is not None:
-                raise UnsupportedOperationError("no file system can remove one version of a file and no other")
-            self._leftovers.collect()
-            with self._root.folder(folder) as opened:
-                self._remove(key, name, opened)
-            while folder and folder not in self._markers_put and self._root.remove_folder(folder):
-                folder = folder.rpartition("/")[0]
-
-    def check_key(self, key: str) -> None:
-        """Raise `InvalidKeyError` for what no path below the directory can be. See `Backend.check_key`."""
-        with naming("put", self.location, key):
-            place(key)
+                return entry(key, temporary.commit(mtime_ns=attributes.mtime_ns, exclusive=exclusive))
 
     def _put_marker(self, key: str, body: Body, *, exclusive: bool) -> ObjectInfo:
         filled = any(True for _ in body.chunks())
         with naming("put", self.location, key):
             if filled:
                 raise InvalidKeyError("a folder has no bytes of its own, so no object of this name can have any")
-            folder, name = place(key)
-            self._markers_put.add(key.removesuffix("/"))
+            return marker_entry(key, self._writer.make_folder(key, exclusive=exclusive))
 
-            def make(opened: int) -> os.stat_result:
-                try:
-                    os.mkdir(name, dir_fd=opened)
-                    self._root.sync_folder(opened)
-                except FileExistsError:
-                    if exclusive:
-                        raise
-                return os.stat(name, dir_fd=opened, follow_symlinks=False)
+    def delete(self, key: str, *, if_match: Version | None = None) -> None:
+        """Remove the file, or the folder of a marker if it is empty, and the folders that this empties.
 
-            status = self._root.in_made_folder(folder, make)
-            if not stat.S_ISDIR(status.st_mode):
-                raise InvalidKeyError(f"{printable(name)} is {kind_of(status)} here, so it cannot be a folder")
-            return marker_entry(key, status)
-
-    def _replaced_mode(self, folder: str, name: str, *, exclusive: bool) -> int | None:
-        """Return the permissions of the file that a put replaces, or `None` where there is none.
-
-        Raises:
-            FileExistsError: there is one, and `exclusive`.
-            InvalidKeyError: there is something else, which no put replaces.
+        See `Backend.delete`.
         """
-        try:
-            with self._root.folder(folder) as opened:
-                status = os.stat(name, dir_fd=opened, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidKeyError(f"{printable(name)} is {kind_of(status)} here, which no object replaces")
-        if exclusive:
-            raise FileExistsError(errno.EEXIST, "there is an object of that name")
-        return status.st_mode
+        with naming("delete", self.location, key):
+            place(key)
+            if if_match is not None:
+                raise UnsupportedOperationError("no file system can remove one version of a file and no other")
+            self._leftovers.collect()
+            self._writer.remove(key)
 
-    def _remove(self, key: str, name: str, folder: int) -> None:
-        """Remove exactly what `key` names in an open folder; nothing where that is no object, or a folder in use."""
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        is_folder, is_file = stat.S_ISDIR(status.st_mode), stat.S_ISREG(status.st_mode)
-        is_link_to_file = self._follow and stat.S_ISLNK(status.st_mode) and not keys.is_marker(key)
-        if not (is_folder or is_file or is_link_to_file):
-            raise InvalidKeyError(f"it is {kind_of(status)} here, which is not removed")
-        if is_folder != keys.is_marker(key):
-            return
-        if not is_folder:
-            os.unlink(name, dir_fd=folder)
-            return
-        self._markers_put.discard(key.removesuffix("/"))
-        try:
-            os.rmdir(name, dir_fd=folder)
-        except OSError as error:
-            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                raise
+    def check_key(self, key: str) -> None:
+        """Raise `InvalidKeyError` for what no path below the directory can be. See `Backend.check_key`."""
+        with naming("put", self.location, key):
+            place(key)

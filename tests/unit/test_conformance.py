@@ -6,8 +6,8 @@ import inspect
 import re
 import time
 import uuid
-from typing import ClassVar
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 

@@ -13,6 +13,7 @@ from cloudsync_core.errors import (
     AccessDeniedError,
     Disposition,
     InvalidKeyError,
+    KeyBlockedError,
     ObjectExistsError,
     UnexpectedBackendError,
     UnsupportedOperationError,
@@ -121,7 +122,7 @@ class TestInterruptions:
         store(backend, "a/b/d", condition=IF_ABSENT)
         with pytest.raises(ObjectExistsError):
             store(backend, "a/b/d", condition=IF_ABSENT)
-        with pytest.raises(InvalidKeyError):
+        with pytest.raises(KeyBlockedError):
             store(backend, "a/b/c/d")
         store(backend, "x/", b"")
         backend.delete("a/b/c")
@@ -157,14 +158,14 @@ class TestDurability:
 class TestWhatStandsInTheWay:
     def test_C07_a_folder_is_not_replaced_by_a_file(self, tree):
         tree.write("a/b")
-        with pytest.raises(InvalidKeyError, match="/a: a is a folder here"):
+        with pytest.raises(KeyBlockedError, match="/a: a is a folder here"):
             store(tree.open(), "a")
         assert tree.everything() == ["a", "a/b"]
 
     def test_C07_a_file_is_not_replaced_by_a_folder(self, tree):
         tree.write("Data/a")
         for key in ("Data/a/b", "Data/a/b/c", "Data/a/"):
-            with pytest.raises(InvalidKeyError, match=f"/{key}: .*a is a file here"):
+            with pytest.raises(KeyBlockedError, match=f"/{key}: .*a is a file here"):
                 store(tree.open(), key, b"" if key.endswith("/") else b"content")
         assert tree.everything() == ["Data", "Data/a"]
 

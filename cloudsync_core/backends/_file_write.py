@@ -1,0 +1,109 @@
+"""Changing a directory tree: what stands in the way stays, and nothing is changed through a symbolic link."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+
+from cloudsync_core import keys
+from cloudsync_core.backends._file_info import kind_of
+from cloudsync_core.backends._file_root import Root, place
+from cloudsync_core.backends._file_temporary import Temporary
+from cloudsync_core.errors import BackendError, InvalidKeyError, KeyBlockedError, printable
+
+
+class Writer:
+    """Makes and removes the files and folders that keys name.
+
+    Args:
+        root: the directory.
+        follow: whether a symbolic link to a file counts as an object, which can be removed like one.
+        sync: whether what is written is made durable.
+    """
+
+    def __init__(self, root: Root, *, follow: bool, sync: bool) -> None:
+        self._root = root
+        self._follow = follow
+        self._sync = sync
+        # A folder that was put as a marker is wanted empty: the deletes that empty it come after that put.
+        self._markers_put: set[str] = set()
+
+    def begin(self, key: str, *, exclusive: bool) -> Temporary:
+        """Return the temporary file that becomes the file of `key`; it passes the old one's permissions on.
+
+        Raises:
+            FileExistsError: there is a file, and `exclusive`.
+            KeyBlockedError: there is a folder.
+            InvalidKeyError: there is something else, which nothing replaces.
+        """
+        folder, name = place(key)
+        mode = None
+        with contextlib.suppress(FileNotFoundError), self._root.folder(folder) as opened:
+            status = os.stat(name, dir_fd=opened, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode):
+                raise _in_the_way(name, status)
+            if exclusive:
+                raise FileExistsError(errno.EEXIST, "there is an object of that name")
+            mode = status.st_mode
+        return Temporary(self._root, folder, name, mode=mode, sync=self._sync)
+
+    def make_folder(self, key: str, *, exclusive: bool) -> os.stat_result:
+        """Make the folder of a marker and return its status.
+
+        Raises:
+            FileExistsError: there is one, and `exclusive`.
+            KeyBlockedError: there is a file.
+            InvalidKeyError: there is something else.
+        """
+        folder, name = place(key)
+        self._markers_put.add(key.removesuffix(keys.MARKER_SUFFIX))
+
+        def make(opened: int) -> os.stat_result:
+            try:
+                os.mkdir(name, dir_fd=opened)
+                self._root.sync_folder(opened)
+            except FileExistsError:
+                if exclusive:
+                    raise
+            return os.stat(name, dir_fd=opened, follow_symlinks=False)
+
+        status = self._root.in_made_folder(folder, make)
+        if not stat.S_ISDIR(status.st_mode):
+            raise _in_the_way(name, status)
+        return status
+
+    def remove(self, key: str) -> None:
+        """Remove what `key` names, if it names anything, and the folders that this leaves empty."""
+        folder, name = place(key)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with self._root.folder(folder) as opened:
+                self._remove(key, name, opened)
+            while folder and folder not in self._markers_put and self._root.remove_folder(folder):
+                folder = folder.rpartition("/")[0]
+
+    def _remove(self, key: str, name: str, folder: int) -> None:
+        """Remove exactly what `key` names in an open folder; nothing where that is no object, or a folder in use."""
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        is_folder, is_file = stat.S_ISDIR(status.st_mode), stat.S_ISREG(status.st_mode)
+        is_link_to_file = self._follow and stat.S_ISLNK(status.st_mode) and not keys.is_marker(key)
+        if not (is_folder or is_file or is_link_to_file):
+            raise InvalidKeyError(f"it is {kind_of(status)} here, which is not removed")
+        if is_folder != keys.is_marker(key):
+            return
+        if not is_folder:
+            os.unlink(name, dir_fd=folder)
+            return
+        self._markers_put.discard(key.removesuffix(keys.MARKER_SUFFIX))
+        try:
+            os.rmdir(name, dir_fd=folder)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+
+
+def _in_the_way(name: str, status: os.stat_result) -> BackendError:
+    """Return the error of a put that meets what it cannot replace; only files and folders can be deleted first."""
+    kind = KeyBlockedError if stat.S_IFMT(status.st_mode) in {stat.S_IFREG, stat.S_IFDIR} else InvalidKeyError
+    return kind(f"{printable(name)} is {kind_of(status)} here, which it cannot replace")
