@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from types import MappingProxyType
 from typing import Self
 
@@ -44,7 +45,8 @@ class DeleteLimit:
         """Tell whether `deletes` of a target's `objects` may be removed: exactly the limit may, one more may not."""
         if self.count is not None and deletes > self.count:
             return False
-        return self.percent is None or deletes * 100 <= objects * self.percent
+        # As a decimal number, the way it was written: 2.3 in binary is a little less.
+        return self.percent is None or deletes * 100 <= objects * Fraction(str(self.percent))
 
     def __str__(self) -> str:
         if self.percent is not None:
