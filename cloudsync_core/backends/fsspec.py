@@ -1,0 +1,384 @@
+"""The `fsspec` backend: any filesystem that fsspec knows, by its protocol. The only module that imports fsspec."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Generator, Iterator
+from typing import Any, Final
+
+import fsspec
+from fsspec.registry import known_implementations, registry
+
+from cloudsync_core import keys
+from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
+from cloudsync_core.backends._fsspec_address import REFUSED, Address, FsspecOptions
+from cloudsync_core.backends._fsspec_errors import translate
+from cloudsync_core.backends._fsspec_files import Entry, Files, MemoryFiles
+from cloudsync_core.backends._fsspec_ftp import FtpFiles
+from cloudsync_core.backends._fsspec_pool import Pool
+from cloudsync_core.backends._fsspec_temporary import Leftovers, Temporary
+from cloudsync_core.backends._fsspec_walk import Walk, pages
+from cloudsync_core.body import Body, ObjectReader
+from cloudsync_core.capabilities import Capabilities
+from cloudsync_core.errors import (
+    BackendError,
+    ConfigError,
+    ContainerNotFoundError,
+    InvalidKeyError,
+    ObjectNotFoundError,
+    PluginLoadError,
+    PreconditionFailedError,
+    UnavailableError,
+    UnexpectedBackendError,
+    UnknownBackendError,
+    UnsupportedOperationError,
+)
+from cloudsync_core.location import Location
+from cloudsync_core.models import (
+    ALWAYS,
+    Always,
+    Attributes,
+    ByteRange,
+    Identity,
+    ObjectInfo,
+    Page,
+    PutCondition,
+    Version,
+)
+
+__all__ = ["FsspecBackend", "FsspecOptions", "available"]
+
+_FILES: Final[dict[str, type[Files]]] = {"ftp": FtpFiles, "memory": MemoryFiles}
+
+_LOCAL: Final = frozenset({"file", "memory"})
+"""Protocols of filesystems that are read without a network."""
+
+_REMOVES_EMPTY_ONLY: Final = frozenset({"file", "ftp", "memory", "sftp", "smb"})
+"""Protocols of filesystems that are known not to remove a folder that holds something.
+
+Elsewhere (HDFS, WebDAV) removing a folder takes everything below with it, what was written there a moment ago included.
+"""
+
+_COARSE_NS: Final = 2_000_000_000
+"""Nanoseconds within which two changes of a file may carry the same time where times are whole seconds."""
+
+_MARKER: Final = "folder"
+"""The fingerprint of a folder: it holds no bytes of its own, so nothing about it ever changes."""
+
+
+def available(scheme: str) -> bool:
+    """Tell whether fsspec knows a filesystem of that name; whether it can be used shows when it is opened."""
+    return scheme in registry or scheme in known_implementations
+
+
+class FsspecBackend(Backend):
+    """The files of one fsspec filesystem below a root folder.
+
+    A put writes a temporary sibling, checks its size and renames it: where the filesystem cannot replace a file by
+    renaming, an update fails and the old object stays. What the filesystem tells of a file (size, times, etags,
+    identity) is its fingerprint; where it tells nothing but the size there is none, and where its times are whole
+    seconds there is none for a file that changed in the last two. Modification times and attributes are not stored.
+
+    On filesystems that may remove a folder with what it holds, folders are never removed, empty ones are not listed,
+    and markers are refused.
+
+    Args:
+        location: `protocol://host:port/folder`, or as fsspec writes the paths of that protocol.
+        options: `create`, and the arguments of the filesystem.
+
+    Raises:
+        UnknownBackendError: fsspec knows no such protocol.
+        ConfigError: the protocol is none of a store, or the location or an option does not fit it.
+        PluginLoadError: a package that the filesystem needs is not installed.
+    """
+
+    def __init__(self, location: Location, options: FsspecOptions | None = None) -> None:
+        options = options or FsspecOptions()
+        self._filesystem = _filesystem_class(location.scheme)
+        self._address = Address(self._filesystem, location, options)
+        self.location = self._address.location
+        self._create = options.create
+        self._path = self._address.path
+        self._keeps_folders = self._address.protocol in _REMOVES_EMPTY_ONLY
+        self._capabilities = Capabilities(
+            ordered_listing=True, hierarchical=True, range_get=True, local_reads=self._address.protocol in _LOCAL
+        )
+        self._pool = Pool(self._connect, shared=self._filesystem.async_impl)
+        self._leftovers = Leftovers(self._path)
+        self._folders_seen: set[str] = set()
+        self._markers_put: set[str] = set()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A tree in order, and ranges; nothing that an fsspec filesystem does not promise."""
+        return self._capabilities
+
+    @property
+    def identity(self) -> Identity:
+        """The filesystem's address and the root's path."""
+        return self._address.identity
+
+    def list(self, prefix: str = "", *, start_after: str | None = None, prune: Prune | None = None) -> Iterator[Page]:
+        """Yield the files and empty folders, folder by folder. See `Backend.list`."""
+        with self._naming("list"), self._pool.lend() as files:
+            start = keys.folder(prefix)
+            if not self._has_root(files) or (start and not self._is_folder(files, start)):
+                return
+            walk = Walk(
+                lambda folder: files.entries(self._path(folder)),
+                lambda folder: self._is_folder(files, folder),
+                leftover=self._leftovers.note,
+                markers=self._keeps_folders,
+                start_after=start_after,
+                prune=prune,
+            )
+            yield from pages(walk.below(start), self._info)
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Return what the file or folder is. See `Backend.stat`."""
+        with self._naming("stat", key), self._pool.lend() as files:
+            return self._info(key, self._find(files, key))
+
+    @contextlib.contextmanager
+    def get(
+        self, key: str, *, byte_range: ByteRange | None = None, if_match: Version | None = None
+    ) -> Iterator[ObjectReader]:
+        """Open the file; a marker has no bytes. See `Backend.get`."""
+        with contextlib.ExitStack() as stack:
+            with self._naming("get", key):
+                files = stack.enter_context(self._pool.lend())
+                found = self._find(files, key)
+                info = self._info(key, found)
+                if if_match is not None and (not if_match or if_match != info.version):
+                    raise PreconditionFailedError("it is another version now")
+            wanted = byte_range or ByteRange(0)
+            start = min(wanted.start, info.size)
+            size = (info.size if wanted.end is None else min(wanted.end, info.size)) - start
+            chunks = stack.enter_context(contextlib.closing(self._chunks(files, key, found, start, size)))
+            yield ObjectReader(info, chunks, size)
+
+    def put(
+        self,
+        key: str,
+        body: Body,
+        *,
+        attributes: Attributes = NO_ATTRIBUTES,
+        condition: PutCondition = ALWAYS,
+    ) -> ObjectInfo:
+        """Write the file under a temporary name, then give it its own; a marker makes a folder. See `Backend.put`."""
+        del attributes
+        with self._naming("put", key):
+            self.check_key(key)
+            if not isinstance(condition, Always):
+                raise UnsupportedOperationError("this filesystem has no conditional writes")
+        if keys.is_marker(key):
+            return self._put_marker(key, body)
+        folder = "".join(key.rpartition("/")[:2])
+        with contextlib.ExitStack() as stack:
+            with self._naming("put", key):
+                files = stack.enter_context(self._pool.lend())
+                self._leftovers.collect(files)
+                self._make_folder(files, folder)
+                temporary = stack.enter_context(Temporary(files, self._pool, self._path(folder), self._path(key)))
+            for chunk in body.chunks():
+                with self._naming("put", key):
+                    temporary.write(chunk)
+            with self._naming("put", key):
+                written = temporary.commit()
+        return self._info(key, written, fresh=True)
+
+    def delete(self, key: str, *, if_match: Version | None = None) -> None:
+        """Remove the file, or the folder of a marker if it is empty, and the folders that this empties.
+
+        See `Backend.delete`.
+        """
+        with self._naming("delete", key):
+            if if_match is not None:
+                raise UnsupportedOperationError("this filesystem cannot remove one version of a file and no other")
+            with self._pool.lend() as files:
+                self._leftovers.collect(files)
+                if keys.tree_problem(key) is None and self._remove(files, key):
+                    self._remove_emptied(files, key)
+
+    def check_key(self, key: str) -> None:
+        """Raise `InvalidKeyError` for what no path of the filesystem can be. See `Backend.check_key`."""
+        super().check_key(key)
+        why = None
+        if keys.is_marker(key) and not self._keeps_folders:
+            why = "folders cannot be removed safely here, so they are not kept as objects"
+        elif set(key) & set(_FILES.get(self._address.protocol, Files).forbidden):
+            why = f"a name cannot hold a line break in {self._address.protocol}"
+        if why is not None:
+            raise InvalidKeyError(why, operation="put", location=self.location, key=key)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._pool.close()
+
+    def _connect(self) -> Files:
+        filesystem = self._filesystem(**self._address.arguments, skip_instance_cache=True)
+        # Not all constructors take `use_listings_cache`, and the cache of those that do never expires (E01).
+        if hasattr(filesystem, "dircache"):
+            filesystem.dircache.use_listings_cache = False
+        return _FILES.get(self._address.protocol, Files)(filesystem)
+
+    def _info(self, key: str, entry: Entry, *, fresh: bool = False) -> ObjectInfo:
+        """Return an entry as an object; `fresh` is what this backend has just written."""
+        modified_ns = entry.modified_ns or 0
+        if entry.kind == "folder":
+            return ObjectInfo(key, 0, _MARKER, modified_ns, Version(_MARKER), attributes=NO_ATTRIBUTES)
+        if entry.size is None:
+            raise UnexpectedBackendError("the filesystem does not tell its size")
+        # A change in the same second would not show (catalogue B07).
+        is_young = entry.is_coarse and abs(time.time_ns() - modified_ns) <= _COARSE_NS
+        return ObjectInfo(
+            key=key,
+            size=entry.size,
+            fingerprint="" if is_young and not fresh else entry.stamp,
+            modified_ns=modified_ns,
+            version=Version(entry.stamp or None),
+            attributes=Attributes(mtime_ns=modified_ns) if entry.is_origin_time else NO_ATTRIBUTES,
+        )
+
+    def _find(self, files: Files, key: str) -> Entry:
+        """Return what is at `key`; raises `ObjectNotFoundError` where there is no object."""
+        wanted = "folder" if keys.is_marker(key) else "file"
+        if keys.tree_problem(key) is None:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                entry = files.entry(self._path(key))
+                if entry.kind == wanted:
+                    return entry
+        self._has_root(files)
+        raise ObjectNotFoundError("there is no such object")
+
+    def _is_folder(self, files: Files, folder: str) -> bool:
+        if keys.tree_problem(folder) is not None:
+            return False
+        try:
+            return files.entry(self._path(folder)).kind == "folder"
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def _has_root(self, files: Files) -> bool:
+        """Tell whether the root is there; raises `ContainerNotFoundError` unless the first put may make it."""
+        if not self._address.root.strip("/"):
+            return True
+        try:
+            kind = files.entry(self._address.root).kind
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if self._create:
+                return False
+            raise ContainerNotFoundError("there is no such folder", hint="make it, or check the address") from error
+        if kind != "folder":
+            raise ContainerNotFoundError("it is not a folder")
+        return True
+
+    def _chunks(self, files: Files, key: str, found: Entry, start: int, size: int) -> Generator[bytes, None, None]:
+        """Yield the bytes, and raise at the end when they need not be those of `found` (clause G1)."""
+        if found.kind == "folder":
+            return
+        path = self._path(key)
+        with self._naming("get", key):
+            try:
+                yield from files.read(path, start, size)
+                try:
+                    after = files.entry(path)
+                except FileNotFoundError:
+                    after = None
+            except Exception:
+                files.broken = True
+                raise
+            if after is None or (after.size, after.stamp) != (found.size, found.stamp):
+                raise PreconditionFailedError("it changed while it was read")
+
+    def _make_folder(self, files: Files, folder: str) -> None:
+        """Make the folder of that key ("" for the root) unless it is known to be there."""
+        if folder in self._folders_seen:
+            return
+        if not self._has_root(files):
+            files.make_folder(self._address.root)
+        if folder:
+            files.make_folder(self._path(folder))
+        self._folders_seen.add(folder)
+
+    def _put_marker(self, key: str, body: Body) -> ObjectInfo:
+        filled = any(True for _ in body.chunks())
+        with self._naming("put", key):
+            if filled:
+                raise InvalidKeyError("a folder has no bytes of its own, so no object of this name can have any")
+            self._markers_put.add(key)
+            with self._pool.lend() as files:
+                self._make_folder(files, key)
+                return self._info(key, self._find(files, key))
+
+    def _remove(self, files: Files, key: str) -> bool:
+        """Remove exactly what `key` names, and tell whether there was such a thing."""
+        path = self._path(key)
+        try:
+            kind = files.entry(path).kind
+            if kind == "other":
+                raise InvalidKeyError("it is neither a file nor a folder, and is not removed")
+            if keys.is_marker(key) != (kind == "folder"):
+                return False
+            if kind == "file":
+                files.remove(path)
+                return True
+            if not self._keeps_folders or files.entries(path):
+                return False
+            self._markers_put.discard(key)
+            files.remove_folder(path)
+        except (FileNotFoundError, NotADirectoryError):
+            self._has_root(files)
+            return False
+        return True
+
+    def _remove_emptied(self, files: Files, key: str) -> None:
+        """Remove the folders that held nothing but `key`, except those that were put as markers."""
+        if not self._keeps_folders:
+            return
+        self._folders_seen.clear()
+        for folder in reversed(keys.parents(key)):
+            if folder + "/" in self._markers_put:
+                return
+            try:
+                files.remove_folder(self._path(folder))
+            except Exception:  # noqa: BLE001 - it holds something, or somebody else was faster: either way it is no error
+                return
+
+    @contextlib.contextmanager
+    def _naming(self, operation: str, key: str | None = None) -> Iterator[None]:
+        """Let only `BackendError`s out (clause E1), and let each say what was done to which object."""
+        try:
+            yield
+        except BackendError as error:
+            raise self._named(error, operation, key)  # noqa: B904 - it is the same error
+        except Exception as error:
+            raise self._named(self._meaning_of(error, operation), operation, key) from error
+
+    def _meaning_of(self, error: Exception, operation: str) -> BackendError:
+        if operation == "put":
+            self._folders_seen.clear()
+            if isinstance(error, FileNotFoundError):
+                return UnavailableError("the folder was removed while the object was written")
+        return translate(error, self._address.secrets)
+
+    def _named(self, error: BackendError, operation: str, key: str | None) -> BackendError:
+        if not error.operation:
+            error.operation, error.location, error.key = operation, self.location, key
+        return error
+
+
+def _filesystem_class(scheme: str) -> Any:
+    if (why := REFUSED.get(scheme)) is not None:
+        raise ConfigError(f"{scheme}:// cannot be kept in step: {why}")
+    try:
+        return fsspec.get_filesystem_class(scheme)
+    except ImportError as error:
+        missing = error.__cause__.name if isinstance(error.__cause__, ImportError) else None
+        raise PluginLoadError(
+            f"{scheme}:// needs a package that is not installed: {error}",
+            hint=f"pip install {missing.partition('.')[0]}" if missing and missing in str(error) else None,
+        ) from error
+    except ValueError as error:
+        raise UnknownBackendError(f"fsspec knows no filesystem named {scheme!r}") from error
