@@ -13,6 +13,7 @@ from cloudsync_core.errors import (
     BackendError,
     ContainerNotFoundError,
     InvalidKeyError,
+    KeyBlockedError,
     ObjectNotFoundError,
     UnsupportedOperationError,
 )
@@ -171,6 +172,21 @@ class ListingClauses(Setting):
                 with pytest.raises(InvalidKeyError):
                     store(backend, key, case.content(key))
         assert names(backend) == []
+
+    @pytest.mark.parametrize(("there", "wanted"), [("a/b", "a"), ("a", "a/b"), ("a", "a/b/c"), ("a", "a/")])
+    def test_L4_an_object_in_the_way_of_another_blocks_it_in_a_tree(
+        self, backend: Backend, there: str, wanted: str
+    ) -> None:
+        store(backend, there, b"first")
+        if not backend.capabilities.hierarchical:
+            return
+        with pytest.raises(KeyBlockedError):
+            store(backend, wanted, b"" if wanted.endswith("/") else b"second")
+        assert names(backend) == [there]
+        assert content(backend, there) == b"first"
+        backend.delete(there)
+        store(backend, wanted, b"" if wanted.endswith("/") else b"second")
+        assert names(backend) == [wanted]
 
     def test_L4_letter_case_matters(self, backend: Backend) -> None:
         store(backend, "A.txt", b"upper")
