@@ -139,10 +139,11 @@ class Body:
         for chunk in (self._data,) if isinstance(self._data, bytes) else self._data:
             if not chunk:
                 continue
-            # One chunk is held back: the checks at the end come before the consumer has every byte.
+            # One chunk is held back, so that every check comes before the consumer has as many bytes as were promised:
+            # a server that has them takes the object for complete.
+            self._pass(chunk)
             if held is not None:
                 yield held
-            self._pass(chunk)
             held = chunk
         self._check()
         self._finished = True
