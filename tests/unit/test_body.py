@@ -1,0 +1,191 @@
+"""A body passes exactly the promised bytes on, or raises before the consumer has the last of them."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloudsync_core.body import Body, ObjectReader, computable
+from cloudsync_core.errors import IntegrityError
+from cloudsync_core.models import Digest, ObjectInfo
+
+CHUNKS = st.lists(st.binary(max_size=40), max_size=8)
+PART = st.integers(1, 50)
+
+
+def md5(data):
+    return hashlib.md5(data, usedforsecurity=False)
+
+
+def md5_of_parts(data, part_size):
+    """Compute the MD5 of the MD5s of the parts the plain way, from the whole content."""
+    parts = [data[at : at + part_size] for at in range(0, len(data), part_size)]
+    return md5(b"".join(md5(part).digest() for part in parts)).hexdigest()
+
+
+def consume(body):
+    """Return what the consumer got, and the error that ended it."""
+    received = []
+    try:
+        received.extend(body.chunks())
+    except IntegrityError as error:
+        return b"".join(received), error
+    return b"".join(received), None
+
+
+class TestContent:
+    @given(CHUNKS)
+    def test_the_content_passes_unchanged_in_chunks_that_are_never_empty(self, chunks):
+        body = Body(iter(chunks))
+        passed = list(body.chunks())
+        assert b"".join(passed) == b"".join(chunks)
+        assert all(passed)
+        assert body.bytes_passed == sum(map(len, chunks))
+        assert body.size is None
+
+    @given(st.binary(max_size=100))
+    def test_bytes_know_their_size(self, data):
+        body = Body(data)
+        assert body.size == len(data)
+        assert body.read() == data
+
+    def test_a_body_is_consumed_once(self):
+        body = Body(b"x")
+        body.read()
+        with pytest.raises(RuntimeError, match="once"):
+            body.read()
+
+    @given(CHUNKS)
+    def test_every_chunk_is_counted_before_it_is_passed_on(self, chunks):
+        counted, seen = [], []
+        body = Body(iter(chunks), on_chunk=counted.append)
+        for chunk in body.chunks():
+            seen.append(len(chunk))
+            assert sum(counted) >= sum(seen)
+        assert counted == seen
+
+    def test_what_the_counter_raises_ends_the_transfer(self):
+        def stop(_):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            Body(b"x", on_chunk=stop).read()
+
+
+class TestDigests:
+    @given(CHUNKS, PART)
+    def test_digests_are_those_of_the_content_however_it_is_cut(self, chunks, part_size):
+        data = b"".join(chunks)
+        body = Body(iter(chunks))
+        for algorithm in ("md5", "sha256", f"md5/{part_size}"):
+            body.require(algorithm)
+        body.read()
+        assert body.digest("md5") == Digest("md5", md5(data).hexdigest())
+        assert body.digest("sha256") == Digest("sha256", hashlib.sha256(data).hexdigest())
+        assert body.digest(f"md5/{part_size}").value == md5_of_parts(data, part_size)
+        assert {digest.algorithm for digest in body.digests()} == {"md5", "sha256", f"md5/{part_size}"}
+
+    @given(st.integers(1, 4), PART)
+    def test_B08_parts_that_end_with_the_content_make_no_empty_part(self, parts, part_size):
+        data = b"x" * (parts * part_size)
+        body = Body(data)
+        body.require(f"md5/{part_size}")
+        body.read()
+        assert body.digest(f"md5/{part_size}").value == md5_of_parts(data, part_size)
+
+    @pytest.mark.parametrize(
+        ("algorithm", "can"),
+        [("md5", True), ("sha256", True), ("md5/8388608", True), ("sha256/8", False), ("crc32c", False), ("", False)],
+    )
+    def test_what_can_be_computed_is_said(self, algorithm, can):
+        assert computable(algorithm) is can
+        if not can:
+            with pytest.raises(ValueError, match="unknown digest algorithm"):
+                Body(b"").require(algorithm)
+
+    def test_digests_are_asked_for_before_and_known_after(self):
+        body = Body(b"x")
+        body.require("md5")
+        with pytest.raises(RuntimeError, match="known when it has been consumed"):
+            body.digest("md5")
+        body.read()
+        assert body.finished
+        with pytest.raises(RuntimeError, match="before the body is consumed"):
+            body.require("sha256")
+
+    def test_asking_twice_computes_once(self):
+        body = Body(b"x", expect=[Digest("md5", md5(b"x").hexdigest())])
+        body.require("md5")
+        body.read()
+        assert body.digests() == body.expected
+
+
+class TestPromises:
+    @given(CHUNKS, st.integers(-60, 60).filter(bool))
+    def test_G2_a_body_of_another_length_never_gives_its_last_byte(self, chunks, difference):
+        data = b"".join(chunks)
+        promised = max(0, len(data) + difference)
+        received, error = consume(Body(iter(chunks), promised))
+        if promised == len(data):
+            assert (received, error) == (data, None)
+            return
+        assert error is not None
+        assert len(received) < promised or received == b""
+        assert data.startswith(received)
+
+    @given(CHUNKS.filter(any), st.sampled_from(["md5", "sha256", "md5/7"]))
+    def test_D18_a_body_of_another_digest_never_gives_its_last_byte(self, chunks, algorithm):
+        data = b"".join(chunks)
+        body = Body(iter(chunks), expect=[Digest(algorithm, "0" * 32)])
+        received, error = consume(body)
+        assert error is not None
+        assert algorithm in str(error)
+        assert len(received) < len(data)
+        assert not body.finished
+
+    @given(CHUNKS, PART)
+    def test_D18_a_body_of_the_expected_digests_passes(self, chunks, part_size):
+        data = b"".join(chunks)
+        expect = [
+            Digest("md5", md5(data).hexdigest()),
+            Digest("sha256", hashlib.sha256(data).hexdigest()),
+            Digest(f"md5/{part_size}", md5_of_parts(data, part_size)),
+            Digest("crc32c", "not computed here, so not compared"),
+        ]
+        body = Body(iter(chunks), len(data), expect=expect)
+        assert body.read() == data
+        assert body.expected == tuple(expect[:3])
+        assert body.digests() == tuple(expect[:3])
+
+    def test_an_empty_body_is_checked_too(self):
+        with pytest.raises(IntegrityError):
+            Body(iter([]), 1).read()
+        with pytest.raises(IntegrityError):
+            Body(b"", expect=[Digest("md5", "0" * 32)]).read()
+        assert Body(iter([b""]), 0).read() == b""
+
+    def test_P2_what_the_iteration_raises_comes_out_as_it_is(self):
+        def broken():
+            yield b"x"
+            raise ConnectionResetError
+
+        with pytest.raises(ConnectionResetError):
+            Body(broken()).read()
+
+
+class TestObjectReader:
+    INFO = ObjectInfo("key", 6, "print", 0)
+
+    def test_a_reader_yields_the_object(self):
+        reader = ObjectReader(self.INFO, iter([b"abc", b"", b"def"]))
+        assert (reader.size, list(reader.chunks())) == (6, [b"abc", b"def"])
+
+    def test_a_reader_of_a_range_is_as_long_as_the_range(self):
+        reader = ObjectReader(self.INFO, iter([b"cd"]), 2)
+        assert (reader.size, reader.read()) == (2, b"cd")
+
+    @pytest.mark.parametrize("chunks", [[b"abc"], [b"abc", b"defg"], []])
+    def test_G2_fewer_or_more_bytes_than_promised_raise(self, chunks):
+        with pytest.raises(IntegrityError):
+            ObjectReader(self.INFO, iter(chunks)).read()
