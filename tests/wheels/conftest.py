@@ -90,7 +90,7 @@ def make_environment(workshop, wheels):
         with made_once(folder) as full:
             if not full:
                 venv.create(folder)
-                install = ["install", "--quiet", "--no-input", *(wheels[name] for name in names)]
+                install = ["install", "--quiet", "--no-input", "--no-compile", *(wheels[name] for name in names)]
                 pip = [sys.executable, "-m", "pip", "--python", folder / "bin/python"]
                 subprocess.run([*pip, *install], check=True, timeout=280)
                 (folder / "home").mkdir()
