@@ -1,0 +1,112 @@
+"""The commands of a fresh clone: what they say when the machine lacks something, and that they are documented."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def make(folder, *arguments):
+    # What an outer make has told its children is not for this one.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(["make", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """Enough of a clone for make to find its rules, and nothing of ours that it could change."""
+    for name in ("Makefile", "pyproject.toml", "plugins/s3/pyproject.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+@pytest.fixture
+def python(tmp_path):
+    """Makes an interpreter that answers the questions of the Makefile."""
+
+    def interpreter(*, version, venv):
+        file = tmp_path / "some-python"
+        file.write_text(
+            "#!/bin/sh\n"
+            f'case "$*" in --version) echo Python {version};; *venv*) exit {0 if venv else 1};; '
+            f"*version_info*) exit {0 if version >= '3.11' else 1};; esac\n"
+        )
+        file.chmod(0o755)
+        return file
+
+    return interpreter
+
+
+class TestMake:
+    @pytest.mark.parametrize("command", ["demo", "test"])
+    def test_names_the_python_that_is_missing(self, clone, command):
+        result = make(clone, command, "PYTHON=no-such-python")
+        assert result.returncode != 0
+        assert "no 'no-such-python' here" in result.stderr
+        assert f"make {command} PYTHON=" in result.stderr
+        assert not (clone / ".venv").exists()
+
+    def test_refuses_a_python_that_is_too_old(self, clone, python):
+        result = make(clone, "demo", f"PYTHON={python(version='3.10.9', venv=True)}")
+        assert result.returncode != 0
+        assert "Python 3.11 or later" in result.stderr
+        assert "is Python 3.10.9" in result.stderr
+        assert not (clone / ".venv").exists()
+
+    def test_says_how_to_get_the_venv_module(self, clone, python):
+        result = make(clone, "demo", f"PYTHON={python(version='3.11.7', venv=False)}")
+        assert result.returncode != 0
+        assert "apt install python3-venv" in result.stderr
+        assert not (clone / ".venv").exists()
+
+    def test_does_not_install_again_what_is_there(self, clone):
+        stamps = [clone / ".venv" / name for name in ("ready-core", "ready-test")]
+        stamps[0].parent.mkdir()
+        for stamp in stamps:
+            stamp.touch()
+        planned = make(clone, "--dry-run", "test").stdout
+        assert "pytest" in planned
+        assert "pip" not in planned
+
+    @pytest.mark.parametrize("project", ["pyproject.toml", "plugins/s3/pyproject.toml"])
+    def test_installs_again_when_a_project_file_has_changed(self, clone, project):
+        (clone / ".venv").mkdir()
+        for name in ("ready-core", "ready-test"):
+            (clone / ".venv" / name).touch()
+        later = (clone / ".venv/ready-test").stat().st_mtime + 10
+        os.utime(clone / project, (later, later))
+        assert "pip install" in make(clone, "--dry-run", "test").stdout
+
+    def test_lists_its_commands(self, clone):
+        rules = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        listed = set(re.findall(r"^  make (\w+)", make(clone, "help").stdout, re.MULTILINE))
+        assert listed == rules
+
+
+class TestContinuousIntegration:
+    script = ROOT / ".ci/run"
+
+    def test_can_be_run(self):
+        assert os.access(self.script, os.X_OK)
+        assert subprocess.run(["bash", "-n", self.script], check=False).returncode == 0
+
+    def test_ends_with_the_command_that_the_readme_names(self):
+        assert self.script.read_text().splitlines()[-1] == "make test"
+        assert "`make test`" in (ROOT / "README.md").read_text()
+
+
+def test_every_nox_session_is_explained_to_contributors():
+    sessions = {
+        node.name
+        for node in ast.parse((ROOT / "noxfile.py").read_text()).body
+        if isinstance(node, ast.FunctionDef) and any("nox.session" in ast.unparse(item) for item in node.decorator_list)
+    }
+    table = re.findall(r"^\| (`\w+`.*?) \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(table))) == sessions
