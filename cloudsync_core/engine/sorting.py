@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import json
@@ -32,30 +33,29 @@ def sort_pages(pages: Iterable[Page]) -> Iterator[Page]:
     gaps: list[Gap] = []
     rows = _rows(pages, gaps)
     runs: list[Iterator[_Row]] = []
-    while batch := sorted(itertools.islice(rows, RUN_LENGTH), key=_by_key):
-        runs.append(_spill(batch))
-        if len(runs) == FAN_IN:
-            runs = [_spill(heapq.merge(*runs, key=_by_key))]
-    merged = heapq.merge(*runs, key=_by_key)
-    while (chunk := list(itertools.islice(merged, PAGE_LENGTH))) or gaps:
-        yield Page.of(
-            [decode_object(json.loads(text)) for _, text in chunk], tuple(sorted(gaps, key=attrgetter("key")))
-        )
-        gaps.clear()
+    with contextlib.ExitStack() as files:
+        while batch := sorted(itertools.islice(rows, RUN_LENGTH), key=_by_key):
+            runs.append(_spill(batch, files))
+            if len(runs) == FAN_IN:
+                runs = [_spill(heapq.merge(*runs, key=_by_key), files)]
+        merged = heapq.merge(*runs, key=_by_key)
+        while (chunk := list(itertools.islice(merged, PAGE_LENGTH))) or gaps:
+            entries = [decode_object(json.loads(text)) for _, text in chunk]
+            yield Page.of(entries, tuple(sorted(gaps, key=attrgetter("key"))))
+            gaps.clear()
 
 
 def _rows(pages: Iterable[Page], gaps: list[Gap]) -> Iterator[_Row]:
     for page in pages:
         gaps.extend(page.gaps)
         for entry in page:
-            yield entry.key, json.dumps(encode_object(entry))
+            yield entry.key, json.dumps(encode_object(entry)) + "\n"
 
 
-def _spill(rows: Iterable[_Row]) -> Iterator[_Row]:
-    """Write a sorted run to a temporary file, now, and return it for reading."""
-    file = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="cloudsync-sort-")  # noqa: SIM115 - closed by the reader
-    for _, text in rows:
-        file.write(text + "\n")
+def _spill(rows: Iterable[_Row], files: contextlib.ExitStack) -> Iterator[_Row]:
+    """Write a sorted run to a temporary file, now, and return it for reading; `files` closes it at the latest."""
+    file = files.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", prefix="cloudsync-sort-"))
+    file.writelines(text for _, text in rows)
     file.seek(0)
 
     def read() -> Iterator[_Row]:
