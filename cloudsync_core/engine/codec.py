@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cloudsync_core import keys
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, Version
 from cloudsync_core.runs import Action
 
@@ -54,13 +55,7 @@ def encode_action(action: Action) -> dict[str, Any]:
 
 
 def decode_action(value: dict[str, Any]) -> Action:
-    """Return the action that `encode_action` wrote.
-
-    Raises:
-        KeyError, TypeError, ValueError: `value` is not what `encode_action` wrote.
-    """
-    if value["action"] not in {"add", "update", "delete"}:
-        raise ValueError(f"unknown action {value['action']!r}")
+    """Return the action that `encode_action` wrote."""
     return Action(
         value["action"],
         value["key"],
@@ -68,3 +63,53 @@ def decode_action(value: dict[str, Any]) -> Action:
         None if value["source"] is None else decode_object(value["source"]),
         None if value["target"] is None else decode_object(value["target"]),
     )
+
+
+def decode_foreign_action(value: dict[str, Any]) -> Action:
+    """Return the action that `encode_action` wrote, after a look at every field: anybody may have edited it since.
+
+    Raises:
+        ValueError: `value` is not what `encode_action` writes of an action that a planner makes.
+    """
+    try:
+        action = decode_action(value)
+        right = _is_planned(action)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("it has not the form of an action") from error
+    if not right:
+        raise ValueError("its fields contradict each other or are of another type")
+    return action
+
+
+_SIDES = {"add": (True, False), "update": (True, True), "delete": (False, True)}
+"""Whether an action of a kind has an object of the source, and one of the target."""
+
+
+def _is_planned(action: Action) -> bool:
+    return (
+        _SIDES.get(action.kind) == (action.source is not None, action.target is not None)
+        and _are(str, action.key, action.reason)
+        and keys.problem(action.key) is None
+        and all(info is None or _is_object(info, action.key) for info in (action.source, action.target))
+    )
+
+
+def _is_object(info: ObjectInfo, key: str) -> bool:
+    texts = [
+        info.key,
+        info.fingerprint,
+        *(text for digest in info.digests for text in (digest.algorithm, digest.value)),
+    ]
+    optional = [info.version.etag, info.version.id]
+    numbers = [info.size, info.modified_ns]
+    if (carried := info.attributes) is not None:
+        optional += [getattr(carried, name) for name in _HEADERS if name != "mtime_ns"]
+        numbers += [] if carried.mtime_ns is None else [carried.mtime_ns]
+        texts += [*carried.metadata.keys(), *carried.metadata.values()]
+    texts += [text for text in optional if text is not None]
+    return info.key == key and info.size >= 0 and _are(str, *texts) and _are(int, *numbers)
+
+
+def _are(kind: type, *values: object) -> bool:
+    # By identity: true is no number here.
+    return all(type(value) is kind for value in values)

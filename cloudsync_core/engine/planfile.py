@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from cloudsync_core.engine.codec import decode_action, encode_action
+from cloudsync_core.engine.codec import decode_foreign_action, encode_action
 from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.errors import PlanFileError
 from cloudsync_core.runs import Action, RunInfo, RunReport
@@ -163,9 +163,9 @@ def _section(path: Path, header: PlanHeader, lines: Iterator[tuple[int, str]], a
                 raise PlanFileError(f"{path}:{number}: {value['end']} actions were saved, {len(actions)} are here")
             return PlanSection(header, actions, value.get("message"), bool(value.get("refused")))
         try:
-            actions.append(decode_action(value))
-        except (KeyError, TypeError, ValueError) as error:
-            raise PlanFileError(f"{path}:{number}: the action is damaged") from error
+            actions.append(decode_foreign_action(value))
+        except ValueError as error:
+            raise PlanFileError(f"{path}:{number}: the action is damaged: {error}") from error
     raise PlanFileError(f"{path}: the plan of job {header.job!r} was cut short", hint="Make the plan again.")
 
 

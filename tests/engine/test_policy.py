@@ -42,7 +42,7 @@ def test_without_a_limit_everything_is_allowed():
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "101%", "25 percent", "%", "1e3", "5%%"])
 def test_anything_else_is_refused_by_name(text):
-    with pytest.raises(ValueError, match="neither a number|more than 100%"):
+    with pytest.raises(ValueError, match=r"neither a number|more than 100%"):
         DeleteLimit.parse(text)
 
 
