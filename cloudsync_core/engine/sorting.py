@@ -54,7 +54,8 @@ def _rows(pages: Iterable[Page], gaps: list[Gap]) -> Iterator[_Row]:
 
 def _spill(rows: Iterable[_Row], files: contextlib.ExitStack) -> Iterator[_Row]:
     """Write a sorted run to a temporary file, now, and return it for reading; `files` closes it at the latest."""
-    file = files.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", prefix="cloudsync-sort-"))
+    file = tempfile.TemporaryFile("w+", encoding="utf-8", prefix="cloudsync-sort-")  # noqa: SIM115 - the next line
+    files.enter_context(file)
     file.writelines(text for _, text in rows)
     file.seek(0)
 

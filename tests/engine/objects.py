@@ -1,5 +1,7 @@
 """Objects, pages and keys as the tests of the engine want them."""
 
+import itertools
+
 from hypothesis import strategies as st
 
 from cloudsync_core.models import Attributes, Digest, Gap, ObjectInfo, Page, Version
@@ -12,7 +14,7 @@ def entry(key, size=1, fingerprint="1", **fields):
 def cut(items, ends):
     """Cut a list into consecutive pieces, some of them empty, at these places."""
     places = [0, *sorted(min(end, len(items)) for end in ends), len(items)]
-    return [items[begin:end] for begin, end in zip(places, places[1:], strict=False)]
+    return [items[begin:end] for begin, end in itertools.pairwise(places)]
 
 
 def pages(entries, ends=(), gaps=()):

@@ -75,19 +75,15 @@ class TestDamage:
     @pytest.mark.parametrize(
         ("index", "value"),
         [
-            (0, 1),
-            (1, "5"),
-            (1, -1),
-            (1, 1.5),
-            (1, True),
-            (2, None),
-            (3, "now"),
-            (4, None),
-            (4, [1, 2]),
-            (5, 1),
-            (5, [7]),
-        ]
-        + [(6, []), (6, {"content_type": 1}), (6, {"mtime_ns": "x"}), (6, {"metadata": {"a": 1}}), (6, {"x": 1})],
+            *((0, value) for value in (1, None)),
+            *((1, value) for value in ("5", -1, 1.5, True)),
+            *((2, value) for value in (None, 1)),
+            *((3, value) for value in ("now", None)),
+            *((4, value) for value in (None, [1, 2])),
+            *((5, value) for value in (1, [7])),
+            *((6, value) for value in ([], {"x": 1}, {"mtime_ns": "x"}, {"metadata": {"a": 1}}, {"metadata": 1})),
+            *((6, {name: 1}) for name in ("content_type", "cache_control")),
+        ],
     )
     def test_an_object_with_a_field_of_another_type_is_refused(self, index, value):
         damaged = copy.deepcopy(self.UPDATE)
