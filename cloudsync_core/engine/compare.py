@@ -8,12 +8,13 @@ can read. Nothing is ever taken for equal without evidence, and no clock's direc
 from __future__ import annotations
 
 import dataclasses
+import threading
 from typing import Protocol
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body, computable
 from cloudsync_core.engine.diff import BaseRow, Pair
-from cloudsync_core.errors import PreconditionFailedError
+from cloudsync_core.errors import CancelledError, PreconditionFailedError
 from cloudsync_core.models import Digest, ObjectInfo
 
 MTIME_WINDOW_NS = 1_000_000_000
@@ -42,7 +43,13 @@ class Verdict:
 
 
 class Comparator(Protocol):
-    """A way to tell whether two objects are the same. Both are present in every pair it is asked about."""
+    """A way to tell whether two objects are the same. Both are present in every pair it is asked about.
+
+    Attributes:
+        trusts_base: objects that are on both sides just as the base says are the same: it need not be asked about them.
+    """
+
+    trusts_base: bool
 
     def quick(self, pair: Pair) -> Verdict | None:
         """Answer from the listings and the base alone, or return `None` to be asked `thorough`."""
@@ -52,14 +59,22 @@ class Comparator(Protocol):
 
 
 class Evidence:
-    """What can be found out about a pair beyond its listing; each fact is looked up once, when it is asked for."""
+    """What can be found out about a pair beyond its listing; each fact is looked up once, when it is asked for.
 
-    def __init__(self, pair: Pair, source: Backend, target: Backend) -> None:
+    Args:
+        pair: the pair.
+        source: the side read.
+        target: the side written.
+        stop: ends the reading of content with `CancelledError`.
+    """
+
+    def __init__(self, pair: Pair, source: Backend, target: Backend, stop: threading.Event | None = None) -> None:
         assert pair.source is not None
         assert pair.target is not None
         self._key = pair.key
         self._backends = (source, target)
         self._infos = [pair.source, pair.target]
+        self._stop = stop
 
     @property
     def source(self) -> ObjectInfo:
@@ -148,15 +163,21 @@ class Evidence:
 
     def _read(self, index: int, algorithm: str) -> Digest:
         with self._backends[index].get(self._key) as reader:
-            body = Body(reader.chunks(), reader.size)
+            body = Body(reader.chunks(), reader.size, on_chunk=self._on_chunk)
             body.require(algorithm)
             for _ in body.chunks():
                 pass
             return body.digest(algorithm)
 
+    def _on_chunk(self, _: int) -> None:
+        if self._stop is not None and self._stop.is_set():
+            raise CancelledError("interrupted")
+
 
 class Auto:
     """The default: sizes, then the base, then digests; without evidence of equality the object is transferred."""
+
+    trusts_base = True
 
     def quick(self, pair: Pair) -> Verdict | None:
         """See `Comparator.quick`."""
@@ -188,6 +209,8 @@ class Auto:
 class Size:
     """Equal sizes are equal objects. Misses every edit that keeps the size."""
 
+    trusts_base = True
+
     def quick(self, pair: Pair) -> Verdict | None:
         """See `Comparator.quick`."""
         source, target, _ = _both(pair)
@@ -200,6 +223,8 @@ class Size:
 
 class Mtime:
     """Equal sizes and modification times are equal objects; a time that differs in either direction is a change."""
+
+    trusts_base = True
 
     def quick(self, pair: Pair) -> Verdict | None:
         """See `Comparator.quick`."""
@@ -215,11 +240,14 @@ class Mtime:
         del pair
         first, second = evidence.mtimes()
         same = abs(first - second) < MTIME_WINDOW_NS
-        return Verdict(same, "same-mtime" if same else "mtime", learnt=same)
+        # Not learnt: equal times are no proof, and what stands in the base is proof to the other comparators.
+        return Verdict(same, "same-mtime" if same else "mtime")
 
 
 class Checksum:
     """Equal digests are equal objects; the base is not asked."""
+
+    trusts_base = False
 
     def quick(self, pair: Pair) -> Verdict | None:
         """See `Comparator.quick`."""
@@ -234,6 +262,8 @@ class Checksum:
 
 class Always:
     """Nothing is equal: every object is transferred."""
+
+    trusts_base = False
 
     def quick(self, pair: Pair) -> Verdict | None:
         """See `Comparator.quick`."""

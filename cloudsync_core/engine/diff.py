@@ -103,10 +103,18 @@ class Met:
     gap: Gap
 
 
-def diff(source: Iterable[Page], target: Iterable[Page], base: Iterable[BasePage]) -> Iterator[Pair | Unchanged | Met]:
+def diff(
+    source: Iterable[Page], target: Iterable[Page], base: Iterable[BasePage], *, trust_base: bool = True
+) -> Iterator[Pair | Unchanged | Met]:
     """Yield what is known of each key, in key order; pure but for pulling the three streams.
 
     All three are in key order. An `Unchanged` run is yielded before the next pair.
+
+    Args:
+        source: the listing of the source.
+        target: the listing of the target.
+        base: the base.
+        trust_base: keys that are on both sides just as the base says are `Unchanged`; otherwise every key is a `Pair`.
     """
     s = _Cursor[Page, ObjectInfo](source)
     t = _Cursor[Page, ObjectInfo](target)
@@ -119,7 +127,8 @@ def diff(source: Iterable[Page], target: Iterable[Page], base: Iterable[BasePage
         heads = [head for head in (s.head, t.head, b.head) if head is not None]
         if not heads:
             break
-        if len(heads) == 3 and s.head == t.head == b.head and (run := _equal_run(s, t, b, look)):  # noqa: PLR2004
+        aligned = trust_base and len(heads) == 3 and s.head == t.head == b.head  # noqa: PLR2004 - all of them
+        if aligned and (run := _equal_run(s, t, b, look)):
             unchanged += run
             s.advance(run)
             t.advance(run)

@@ -155,7 +155,7 @@ class Planner:
         assert pair.source is not None
         try:
             if pair.target is not None:
-                evidence = Evidence(pair, self._source, self._target)
+                evidence = Evidence(pair, self._source, self._target, self._stop)
                 return _settle(pair, self._comparator.thorough(pair, evidence))
             self._target.stat(pair.key)
         except ObjectNotFoundError:

@@ -66,6 +66,8 @@ class CheckReport:
 class ByContent:
     """The comparator of a check: digests, and with `download` the content itself where there are none."""
 
+    trusts_base = False
+
     def __init__(self, *, download: bool) -> None:
         self._download = download
 

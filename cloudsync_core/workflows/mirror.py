@@ -113,7 +113,9 @@ class _Mirror:
             workers=self._job.transfers,
             stop=self._context.stop,
         )
-        for step in planner.steps(diff(self._pages("source"), self._pages("target"), self._base.pages())):
+        trust_base = bool(getattr(self._comparator, "trusts_base", False))
+        items = diff(self._pages("source"), self._pages("target"), self._base.pages(), trust_base=trust_base)
+        for step in planner.steps(items):
             if isinstance(step, Settled):
                 self._settle(step, tally)
                 continue
