@@ -64,8 +64,9 @@ def locations(function: Function) -> Function:
             metavar="NAME=VALUE",
             help=f"An option of the {side}'s backend; ${{env:NAME}} and ${{file:path}} stand for secrets. Repeatable.",
         )(function)
-    function = click.argument("target")(function)
-    return click.argument("source")(function)
+    # The type makes a shell complete paths; a URL passes as it is.
+    function = click.argument("target", type=click.Path())(function)
+    return click.argument("source", type=click.Path())(function)
 
 
 def job_of(

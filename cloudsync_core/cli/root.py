@@ -6,10 +6,10 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from cloudsync_core.cli.command import Invocation
 from cloudsync_core.cli.console import Console
@@ -59,6 +59,12 @@ class Root(click.Group):
         if cmd_name in COMMANDS:
             return _imported(COMMANDS[cmd_name])
         return _of_plugins().get(cmd_name)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what can follow `cloudsync`, without importing a command for its help."""
+        names = [CompletionItem(name, help=entry.summary) for name, entry in COMMANDS.items()]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(item for item in names if item.value.startswith(incomplete)), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of the commands."""
@@ -112,27 +118,12 @@ def _of_plugins() -> dict[str, click.Command]:
     return {name: command for name, command in group.commands.items() if name not in COMMANDS}
 
 
-def _print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
-    del parameter
-    if wanted and not context.resilient_parsing:
-        click.echo(f"cloudsync {metadata.version('cloudsync-core')}")
-        context.exit()
-
-
 cli = Root(
     "cloudsync",
     help="Keeps data in step across storage providers.",
     epilog="Plugins may add commands: see 'cloudsync plugins list'. Help on a command: cloudsync COMMAND --help",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    params=[
-        click.Option(
-            ["--version"],
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            callback=_print_version,
-            help="Print the version and exit.",
-        )
-    ],
 )
 """The command line."""
+
+click.version_option(package_name="cloudsync-core", message="cloudsync %(version)s")(cli)

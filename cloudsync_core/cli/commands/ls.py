@@ -26,7 +26,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 @click.command(cls=Command)
-@click.argument("location")
+@click.argument("location", type=click.Path())
 @click.option(
     "--option",
     "given",
