@@ -108,6 +108,7 @@ def _singles(names: dict[str, str]) -> list[Case]:
 CORPUS: tuple[Case, ...] = (
     *_singles(_PUNCTUATION),
     *_singles({name: f"a{char}b" for name, char in _CONTROLS.items()}),
+    Case("every-control-character", tuple(f"a{chr(code)}b" for code in range(1, 32))),
     *_singles(_DOTTED),
     Case("object-beside-folder", ("a", "a/b"), contradictory=True),
     Case("marker", ("a/",)),
