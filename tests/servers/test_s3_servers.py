@@ -1,7 +1,10 @@
 """The servers that the other tests rely on."""
 
 import re
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -66,10 +69,31 @@ def test_server_is_ended_with_its_children(tmp_path):
     assert not _group_members(tmp_path / "log")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's promise is Linux's own")
+def test_server_dies_with_a_killed_test_run(tmp_path):
+    log = tmp_path / "log"
+    server = "import time; print('at', 'server', flush=True); time.sleep(600)"
+    run = f"""
+import pathlib, re, sys, time
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.servers.process import running
+with running("demo", [sys.executable, "-c", {server!r}], announces=re.compile("at (.*)"), ready=print,
+             log=pathlib.Path({str(log)!r})):
+    print("running", flush=True)
+    time.sleep(600)
+"""
+    with subprocess.Popen([sys.executable, "-c", run], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "server\n"
+        assert _group_members(log)
+        process.kill()
+    deadline = time.monotonic() + 10
+    while _group_members(log) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _group_members(log)
+
+
 def _group_members(log):
     """The processes whose standard output is the log."""
-    from pathlib import Path
-
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
