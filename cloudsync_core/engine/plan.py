@@ -121,20 +121,25 @@ class Planner:
         assert pair.source is not None
         if pair.target_gap is not None:
             return Settled("unknown", f"{pair.target_gap.reason} (target)", pair.key, on_source=1)
-        capabilities = self._target_capabilities
-        try:
-            self._target.check_key(pair.key)
-        except BackendError as error:
-            return Settled("unknown", error.reason, pair.key, on_source=1)
-        limit = capabilities.max_object_size
-        if limit is not None and pair.source.size > limit:
-            return Settled("unknown", f"larger than the {limit} bytes that the target takes", pair.key, on_source=1)
-        if keys.is_marker(pair.key) and capabilities.hierarchical:
-            if pair.source.size:
-                return Settled("unknown", "a folder of the target cannot hold bytes", pair.key, on_source=1)
+        if (why := self._unmappable(pair.key, pair.source.size)) is not None:
+            return Settled("unknown", why, pair.key, on_source=1)
+        if keys.is_marker(pair.key) and self._target_capabilities.hierarchical:
             # A folder that holds something is there without a marker; whether it is, only the store can tell.
             return _marker_of_a_folder(pair) if pair.target_folder else None
         return Action("add", pair.key, "not-on-target", pair.source)
+
+    def _unmappable(self, key: str, size: int) -> str | None:
+        """Say why the target can hold no object of that name and size, or return `None` when it can (P10)."""
+        try:
+            self._target.check_key(key)
+        except BackendError as error:
+            return error.reason
+        limit = self._target_capabilities.max_object_size
+        if limit is not None and size > limit:
+            return f"larger than the {limit} bytes that the target takes"
+        if size and keys.is_marker(key) and self._target_capabilities.hierarchical:
+            return "a folder of the target cannot hold bytes"
+        return None
 
     def _target_only(self, pair: Pair) -> Step:
         assert pair.target is not None
@@ -149,14 +154,14 @@ class Planner:
 
     def _both(self, pair: Pair) -> Step | None:
         verdict = self._comparator.quick(pair)
-        return None if verdict is None else _settle(pair, verdict)
+        return None if verdict is None else self._settle(pair, verdict)
 
     def _thorough(self, pair: Pair) -> Step:
         assert pair.source is not None
         try:
             if pair.target is not None:
                 evidence = Evidence(pair, self._source, self._target, self._stop)
-                return _settle(pair, self._comparator.thorough(pair, evidence))
+                return self._settle(pair, self._comparator.thorough(pair, evidence))
             self._target.stat(pair.key)
         except ObjectNotFoundError:
             if pair.target is None:
@@ -165,19 +170,20 @@ class Planner:
         except BackendError as error:
             if error.disposition is Disposition.ABORT:
                 raise
-            return Settled("unknown", str(error), pair.key, on_source=1, on_target=int(pair.target is not None))
+            return Settled("unknown", error.reason, pair.key, on_source=1, on_target=int(pair.target is not None))
         return _marker_of_a_folder(pair)
 
-
-def _settle(pair: Pair, verdict: Verdict) -> Step:
-    assert pair.source is not None
-    assert pair.target is not None
-    if not verdict.same:
-        return Action("update", pair.key, verdict.reason, pair.source, pair.target)
-    learnt = None
-    if verdict.learnt:
-        learnt = BaseRow(pair.source.fingerprint or None, pair.target.fingerprint or None, verdict.digest)
-    return Settled("unchanged", verdict.reason, pair.key, on_source=1, on_target=1, learnt=learnt)
+    def _settle(self, pair: Pair, verdict: Verdict) -> Step:
+        assert pair.source is not None
+        assert pair.target is not None
+        if not verdict.same:
+            if (why := self._unmappable(pair.key, pair.source.size)) is not None:
+                return Settled("unknown", why, pair.key, on_source=1, on_target=1)
+            return Action("update", pair.key, verdict.reason, pair.source, pair.target)
+        learnt = None
+        if verdict.learnt:
+            learnt = BaseRow(pair.source.fingerprint or None, pair.target.fingerprint or None, verdict.digest)
+        return Settled("unchanged", verdict.reason, pair.key, on_source=1, on_target=1, learnt=learnt)
 
 
 def _marker_of_a_folder(pair: Pair) -> Settled:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import uuid
 
+from cloudsync_core.backend import Backend
 from cloudsync_core.backends.memory import MemoryBackend
 from cloudsync_core.body import Body, ObjectReader
 from cloudsync_core.layers.layer import Layer
@@ -53,6 +54,9 @@ class Shaped(Layer):
     @property
     def capabilities(self):
         return self._capabilities
+
+    def check_key(self, key):
+        Backend.check_key(self, key)
 
     def list(self, prefix="", *, start_after=None, prune=None):
         for page in self.inner.list(prefix, start_after=start_after, prune=prune):
