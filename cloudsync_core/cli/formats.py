@@ -38,5 +38,5 @@ def clock(value: float) -> str:
 
 
 def moment(timestamp: float) -> str:
-    """Return a moment, from seconds since the epoch: `2026-11-20 10:15:00Z`."""
-    return f"{dt.datetime.fromtimestamp(timestamp, dt.UTC):%Y-%m-%d %H:%M:%SZ}"
+    """Return a moment, from seconds since the epoch: `2026-11-20T10:15:00Z`."""
+    return f"{dt.datetime.fromtimestamp(timestamp, dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

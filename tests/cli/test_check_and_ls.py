@@ -65,7 +65,7 @@ class TestLs:
         write_tree(folder / "site", {"b": "x" * 1234})
         os.utime(folder / "site/b", (1_000_000_000, 1_000_000_000))
         result = invoke("ls", "site", "-l")
-        assert result.out == "         1,234  2001-09-09 01:46:40Z  b\n"
+        assert result.out == "         1,234  2001-09-09T01:46:40Z  b\n"
         assert result.err == "1 object, 1.2 KiB\n"
 
     def test_keys_cannot_forge_output(self, invoke, folder):
