@@ -163,14 +163,13 @@ class ListingClauses(Setting):
             with pytest.raises(BackendError):
                 content(backend, key)
 
-    @pytest.mark.parametrize("case", CORPUS, ids=str)
-    def test_L4_a_key_that_check_key_refuses_is_refused_by_put(self, backend: Backend, case: Case) -> None:
-        for key in case.keys:
+    def test_L4_keys_that_check_key_refuses_are_refused_by_put(self, backend: Backend) -> None:
+        for key in {key for case in CORPUS for key in case.keys}:
             try:
                 backend.check_key(key)
             except InvalidKeyError:
                 with pytest.raises(InvalidKeyError):
-                    store(backend, key, case.content(key))
+                    store(backend, key)
         assert names(backend) == []
 
     @pytest.mark.parametrize(("there", "wanted"), [("a/b", "a"), ("a", "a/b"), ("a", "a/b/c"), ("a", "a/")])
@@ -179,6 +178,7 @@ class ListingClauses(Setting):
     ) -> None:
         store(backend, there, b"first")
         if not backend.capabilities.hierarchical:
+            assert names(backend) == [there]
             return
         with pytest.raises(KeyBlockedError):
             store(backend, wanted, b"" if wanted.endswith("/") else b"second")
