@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 from operator import lt
 
@@ -29,15 +30,15 @@ def list_side(
     include: Callable[[ObjectInfo], bool] | None,
     stop: threading.Event,
     progress: Progress,
-) -> Iterator[Page]:
-    """Yield the objects of one side that are in scope, in key order.
+) -> Generator[Page]:
+    """Yield the objects of one side that are in scope, in key order; close it when the rest is not wanted.
 
     Args:
         backend: the side.
         side: for messages.
         scope: the job's filter.
         sort: sort externally instead of trusting the backend's order.
-        include: the plugins' say, or `None`.
+        include: the plugins' say, asked in the reader's own thread, or `None`.
         stop: ends the listing with `CancelledError`.
         progress: counts the objects that come.
 
@@ -49,7 +50,8 @@ def list_side(
     if sort or not backend.capabilities.ordered_listing:
         pages = sort_pages(_until_stopped(pages, stop))
     checked = _check_order(pages, side, backend.location)
-    return _ahead(_in_scope(_counted(checked, side, progress), scope, include), stop)
+    wanted = _ahead(_in_scope(_counted(checked, side, progress), scope), stop)
+    return wanted if include is None else _included(wanted, include)
 
 
 def _until_stopped(pages: Iterator[Page], stop: threading.Event) -> Iterator[Page]:
@@ -85,15 +87,9 @@ def _counted(pages: Iterator[Page], side: Side, progress: Progress) -> Iterator[
         yield page
 
 
-def _in_scope(
-    pages: Iterator[Page],
-    scope: Filter,
-    include: Callable[[ObjectInfo], bool] | None,
-) -> Iterator[Page]:
+def _in_scope(pages: Iterator[Page], scope: Filter) -> Generator[Page]:
     for page in pages:
         wanted = scope.select(page.keys)
-        if include is not None:
-            wanted = [index for index in wanted if include(page[index])]
         gaps = tuple(gap for gap in page.gaps if _gap_in_scope(gap.key, scope))
         if len(wanted) == len(page) and len(gaps) == len(page.gaps):
             yield page
@@ -101,12 +97,18 @@ def _in_scope(
             yield page.select(wanted, gaps)
 
 
+def _included(pages: Generator[Page], include: Callable[[ObjectInfo], bool]) -> Generator[Page]:
+    with contextlib.closing(pages):
+        for page in pages:
+            yield page.select([index for index, entry in enumerate(page) if include(entry)], page.gaps)
+
+
 def _gap_in_scope(key: str, scope: Filter) -> bool:
     # A gap may be a directory, for which patterns such as `cache/` are meant; `include` says nothing about folders.
     return not scope.prunes(key.removesuffix("/")) and scope.admits(key)
 
 
-def _ahead(pages: Iterator[Page], stop: threading.Event) -> Iterator[Page]:
+def _ahead(pages: Generator[Page], stop: threading.Event) -> Generator[Page]:
     """Yield `pages`, which another thread produces up to `PAGES_AHEAD` in advance; its errors are raised here."""
     ready: queue.Queue[Page | BaseException | None] = queue.Queue(PAGES_AHEAD)
     abandoned = threading.Event()
@@ -114,9 +116,10 @@ def _ahead(pages: Iterator[Page], stop: threading.Event) -> Iterator[Page]:
     def produce() -> None:
         last: BaseException | None = None
         try:
-            for page in pages:
-                if not _offer(ready, page, abandoned):
-                    return
+            with contextlib.closing(pages):
+                for page in pages:
+                    if not _offer(ready, page, abandoned):
+                        return
         except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
             last = error
         _offer(ready, last, abandoned)

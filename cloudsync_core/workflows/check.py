@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Generator
 from typing import Any
 
 from cloudsync_core.backend import Backend
@@ -15,6 +17,7 @@ from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.plan import Planner, Settled, Step
 from cloudsync_core.engine.spool import Spool
 from cloudsync_core.errors import CancelledError, CloudSyncError, ListingOrderError
+from cloudsync_core.models import Page
 from cloudsync_core.runs import Side
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.sides import Sides, open_sides
@@ -119,21 +122,27 @@ def _check(job: MirrorJob, context: Context, sides: Sides, comparator: ByContent
     report = CheckReport()
     scope = Filter(job.include, job.exclude, job.exclude_regex)
     backends: dict[Side, Backend] = {"source": sides.source, "target": sides.target}
-    pages = {
-        side: list_side(
-            backend,
-            side,
-            scope,
-            sort=side in unordered,
-            include=None,
-            stop=context.stop,
-            progress=context.progress,
-        )
-        for side, backend in backends.items()
-    }
     planner = Planner(sides.source, sides.target, comparator, delete=True, workers=job.transfers, stop=context.stop)
-    with Spool[DifferenceFound](dataclasses.astuple, lambda value: DifferenceFound(*value)) as differences:
-        for step in planner.steps(diff(pages["source"], pages["target"], ())):
+
+    def listing(side: Side) -> contextlib.closing[Generator[Page]]:
+        return contextlib.closing(
+            list_side(
+                backends[side],
+                side,
+                scope,
+                sort=side in unordered,
+                include=None,
+                stop=context.stop,
+                progress=context.progress,
+            )
+        )
+
+    with (
+        Spool[DifferenceFound](dataclasses.astuple, lambda value: DifferenceFound(*value)) as differences,
+        listing("source") as source,
+        listing("target") as target,
+    ):
+        for step in planner.steps(diff(source, target, ())):
             difference = _judge(step, report)
             if difference is not None:
                 differences.append(difference)

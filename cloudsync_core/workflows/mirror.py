@@ -7,7 +7,8 @@ the job, re-checked one by one, and done last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterable
 
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.diff import diff
@@ -77,8 +78,12 @@ class _Mirror:
     def _do_once(self, tally: Tally, deletes: ActionSpool) -> str | None:
         context, progress = self._context, self._context.progress
         execution = Execution(self._run, self._job, context, sides=self._sides, base=self._base, tally=tally)
-        with ActionSpool() as blocked, ActionSpool() as plan:
-            actions = self._actions(tally, deletes)
+        with (
+            ActionSpool() as blocked,
+            ActionSpool() as plan,
+            contextlib.closing(self._actions(tally, deletes)) as planned,
+        ):
+            actions: Iterable[Action] = planned
             if context.dry_run or context.plugins.reviews_plans:
                 for action in actions:
                     plan.append(action)
@@ -100,7 +105,7 @@ class _Mirror:
                 execution.write(blocked)
             return withheld
 
-    def _actions(self, tally: Tally, deletes: ActionSpool) -> Iterator[Action]:
+    def _actions(self, tally: Tally, deletes: ActionSpool) -> Generator[Action]:
         """Plan, in key order: settle what needs nothing, spool the deletes, yield the rest."""
         progress = self._context.progress
         progress.phase = "comparing"
@@ -114,21 +119,21 @@ class _Mirror:
             stop=self._context.stop,
         )
         trust_base = bool(getattr(self._comparator, "trusts_base", False))
-        items = diff(self._pages("source"), self._pages("target"), self._base.pages(), trust_base=trust_base)
-        for step in planner.steps(items):
-            if isinstance(step, Settled):
-                self._settle(step, tally)
-                continue
-            tally.planned(step)
-            progress.planned_objects += 1
-            progress.planned_bytes += step.size
-            if step.kind == "delete":
-                deletes.append(step)
-            else:
-                yield step
+        with contextlib.closing(self._pages("source")) as source, contextlib.closing(self._pages("target")) as target:
+            for step in planner.steps(diff(source, target, self._base.pages(), trust_base=trust_base)):
+                if isinstance(step, Settled):
+                    self._settle(step, tally)
+                    continue
+                tally.planned(step)
+                progress.planned_objects += 1
+                progress.planned_bytes += step.size
+                if step.kind == "delete":
+                    deletes.append(step)
+                else:
+                    yield step
         progress.phase = "transferring"
 
-    def _pages(self, side: Side) -> Iterator[Page]:
+    def _pages(self, side: Side) -> Generator[Page]:
         return list_side(
             self._sides.source if side == "source" else self._sides.target,
             side,
