@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from cloudsync_core.backends import _file_leftovers
+from cloudsync_core.backends._file_root import Root
 from cloudsync_core.backends.file import FileBackend, FileOptions
 from cloudsync_core.errors import (
     ConfigError,
@@ -126,6 +127,22 @@ class TestRootThatChanges:
                 operation()
             assert caught.value.disposition is Disposition.ABORT
         assert tree.everything() == []
+
+
+class TestFolders:
+    def test_a_folder_that_others_always_remove_ends_the_put_and_not_the_patience(self, tree):
+        root = Root(str(tree.path), create=False, sync=False)
+        made = []
+
+        def lose(opened):
+            made.append((tree.path / "a/b").is_dir())
+            shutil.rmtree(tree.path / "a")
+            raise FileNotFoundError
+
+        with pytest.raises(UnavailableError, match="removed again and again"):
+            root.in_made_folder("a/b", lose)
+        assert len(made) > 10
+        assert all(made)
 
 
 class TestLeftovers:

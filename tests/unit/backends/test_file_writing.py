@@ -1,5 +1,7 @@
 """A put shows a whole file or nothing, inside the root, and keeps what was there on any doubt."""
 
+import contextlib
+import errno
 import os
 import stat
 import threading
@@ -15,6 +17,7 @@ from cloudsync_core.errors import (
     InvalidKeyError,
     KeyBlockedError,
     ObjectExistsError,
+    UnavailableError,
     UnexpectedBackendError,
     UnsupportedOperationError,
 )
@@ -149,6 +152,22 @@ class TestDurability:
         store(backend, "new/deeper/file")
         assert synced[2:] == ["folder", "folder", "file", "folder"]
 
+    @pytest.mark.parametrize(("number", "is_fine"), [(errno.EINVAL, True), (errno.EIO, False)])
+    def test_a_file_system_that_syncs_no_folders_is_fine_and_a_broken_one_is_not(
+        self, tree, monkeypatch, number, is_fine
+    ):
+        sync = os.fsync
+
+        def refuse(descriptor):
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(number, os.strerror(number))
+            sync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", refuse)
+        with contextlib.nullcontext() if is_fine else pytest.raises(UnavailableError, match="input/output error"):
+            store(tree.open(), "file")
+        assert tree.everything() == ["file"]
+
     def test_without_fsync_nothing_waits_for_the_disk(self, tree, synced):
         store(tree.open(fsync=False), "new/file")
         store(tree.open(fsync=False), "folder/", b"")
@@ -225,6 +244,16 @@ class TestConditions:
             store(tree.open(), "file", chunks(), condition=IF_ABSENT)
         assert tree.everything() == ["file"]
         assert (tree.path / "file").read_bytes() == b"first"
+
+    @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+    def test_C1_a_file_system_without_hard_links_cannot_promise_absence(self, tree, monkeypatch, number):
+        def refuse(*args, **how):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(os, "link", refuse)
+        with pytest.raises(UnsupportedOperationError, match="no hard links"):
+            store(tree.open(), "file", condition=IF_ABSENT)
+        assert tree.everything() == []
 
     def test_P4_if_absent_of_a_marker_meets_its_folder(self, tree):
         backend = tree.open()
