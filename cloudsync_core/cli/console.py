@@ -21,6 +21,16 @@ Style = dict[str, Any]
 PLAIN: Style = {}
 
 
+BROKEN_PIPE = 141
+"""The exit code when whoever read standard output went away: how a shell reports a program that SIGPIPE ended."""
+UNWRITABLE = 4
+"""The exit code when standard output cannot be written, for instance because the disk is full."""
+
+
+class OutputLostError(Exception):
+    """Standard output is gone, and the command has nothing else to do than to print."""
+
+
 class Redactor(Protocol):
     """Knows secrets, and takes them out of a text."""
 
@@ -34,17 +44,17 @@ class Console:
     Attributes:
         json: standard output is newline-delimited JSON, and nothing else.
         verbosity: 0, more with each `-v`, -1 with `-q`.
-        on_broken: called once when whoever reads standard output went away; without it that is an error.
-        broken: whether that has happened.
+        on_lost: called when standard output is gone, so that a run can end in order; otherwise it is an error.
+        lost: the exit code when that has happened, else 0.
     """
 
     def __init__(self) -> None:
         self.json = False
         self.verbosity = 0
-        self.on_broken: Callable[[], None] | None = None
-        self.broken = False
+        self.on_lost: Callable[[], None] | None = None
+        self.lost = 0
         self._redactors: list[Redactor] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def quiet(self) -> bool:
@@ -114,19 +124,29 @@ class Console:
 
     def _write(self, text: str, *, flush: bool = False) -> None:
         with self._lock:
-            if self.broken:
+            if self.lost:
                 return
             try:
                 sys.stdout.write(text)
                 if flush:
                     sys.stdout.flush()
-            except BrokenPipeError:
-                self.broken = True
-                _silence(sys.stdout)
-        if self.broken:
-            if self.on_broken is None:
-                raise BrokenPipeError
-            self.on_broken()
+            except OSError as error:
+                self._lose(error)
+            else:
+                return
+        if self.on_lost is None:
+            raise OutputLostError
+        self.on_lost()
+
+    def _lose(self, error: OSError) -> None:
+        self.lost = BROKEN_PIPE if isinstance(error, BrokenPipeError) else UNWRITABLE
+        if self.lost == UNWRITABLE:
+            self.trouble(f"error: standard output cannot be written: {error.strerror}", {"fg": "red"})
+        with contextlib.suppress(OSError, ValueError):
+            # The interpreter flushes what is left when it exits: into nothing.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
 
     def _redacted(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -136,14 +156,6 @@ class Console:
         if isinstance(value, list | tuple):
             return [self._redacted(item) for item in value]
         return value
-
-
-def _silence(stream: TextIO) -> None:
-    """Let the interpreter flush what is left into nothing when it exits."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
 
 
 def _coloured(stream: TextIO) -> bool:

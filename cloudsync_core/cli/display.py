@@ -34,7 +34,7 @@ def shown(console: Console, job: str, progress: Progress, stop: Stop) -> Iterato
         progress: the run's numbers.
         stop: ends the run.
     """
-    console.on_broken = stop.interrupt
+    console.on_lost = stop.interrupt
     try:
         if console.json:
             with interruptible(stop, _say_stopping), _every(LINE_SECONDS, _event_printer(console, job, progress)):
@@ -51,7 +51,7 @@ def shown(console: Console, job: str, progress: Progress, stop: Stop) -> Iterato
             with interruptible(stop, _say_stopping), _every(LINE_SECONDS, _line_printer(console, job, progress)):
                 yield
     finally:
-        console.on_broken = None
+        console.on_lost = None
 
 
 def line(job: str, reading: Reading) -> str:

@@ -12,14 +12,12 @@ from collections.abc import Callable
 
 import click
 
-from cloudsync_core.cli.console import Console
+from cloudsync_core.cli.console import Console, OutputLostError
 from cloudsync_core.errors import CancelledError, CloudSyncError
 
 USAGE = 2
 CRASHED = 70
 """A defect of cloudsync or of a plugin: `EX_SOFTWARE` of sysexits.h."""
-BROKEN_PIPE = 141
-"""Whoever read the output went away: what a program that SIGPIPE ends is reported as."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,9 +32,9 @@ def exit_code_of(call: Callable[[], object], console: Console) -> int:
     try:
         code = _ending(call, console)
         console.close()
-    except BrokenPipeError:
-        return BROKEN_PIPE
-    return BROKEN_PIPE if console.broken else code
+    except OutputLostError:
+        return console.lost
+    return console.lost or code
 
 
 def _ending(call: Callable[[], object], console: Console) -> int:
@@ -51,7 +49,7 @@ def _ending(call: Callable[[], object], console: Console) -> int:
         return _failed(CancelledError("interrupted"), console)
     except CloudSyncError as error:
         return _failed(error, console)
-    except BrokenPipeError:
+    except OutputLostError:
         raise
     except Exception as error:  # noqa: BLE001 - what nobody expected is reported here, whatever it is
         return _crashed(error, console)

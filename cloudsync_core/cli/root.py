@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -86,8 +87,7 @@ class Root(click.Group):
         console = Console()
         # Only for errors of the command line itself; when it can be read, the option says so.
         console.json = "--json" in arguments
-        for stream in (sys.stdout, sys.stderr):
-            _never_fail_to_encode(stream)
+        _prepare_streams()
         with logging_to_standard_error(console.redact) as log:
             call = super().main
             sys.exit(
@@ -98,9 +98,13 @@ class Root(click.Group):
             )
 
 
-def _never_fail_to_encode(stream: Any) -> None:
-    with contextlib.suppress(AttributeError, ValueError):
-        stream.reconfigure(errors="backslashreplace")
+def _prepare_streams() -> None:
+    """Make both streams take whatever is printed: a key may have characters that their encoding lacks."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed when the program started
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end
+        with contextlib.suppress(AttributeError, ValueError):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def _imported(entry: Entry) -> click.Command:

@@ -76,7 +76,14 @@ class TestLs:
         write_tree(folder / "site", {"a\nb\x1b[31m": "x", "été": "xy"})
         result = invoke("ls", "site", "--json")
         assert [(event["key"], event["size"]) for event in result.of("object")] == [("a\nb\x1b[31m", 1), ("été", 2)]
-        assert result.report == {"event": "report", "objects": 2, "bytes": 3, "skipped": 0, "unknown": 0, "exit_code": 0}
+        assert result.report == {
+            "event": "report",
+            "objects": 2,
+            "bytes": 3,
+            "skipped": 0,
+            "unknown": 0,
+            "exit_code": 0,
+        }
 
     def test_what_is_no_object_is_not_hidden(self, invoke, folder):
         write_tree(folder / "site", {"a": "x"})

@@ -40,7 +40,7 @@ def under_way(start, large):
 
 
 def temporary_files(root):
-    return [path for path in root.rglob(".cs-*")]
+    return list(root.rglob(".cs-*"))
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
@@ -89,7 +89,7 @@ def test_a_second_interrupt_ends_the_run_at_once(under_way, large, folder):
 
 
 def test_jobs_that_were_not_started_are_named(start, large, config, folder):
-    config(jobs=f"  a: {{source: ./site, target: ./mirrored, transfers: 2}}\n  b: {{source: ./site, target: ./two}}\n")
+    config(jobs="  a: {source: ./site, target: ./mirrored, transfers: 2}\n  b: {source: ./site, target: ./two}\n")
     process = start("run", "config.yaml")
     wait_for(lambda: large.exists() and any(large.iterdir()))
     process.send_signal(signal.SIGINT)

@@ -126,7 +126,14 @@ class TestRules:
         assert invoke("mirror", "site", "copy", "--json").report["counts"]["skipped"] == 1
         monkeypatch.setenv("HOW", "follow")
         report = invoke(
-            "mirror", "site", "copy", "--source-option", "symlinks=${env:HOW}", "--target-option", "fsync=false", "--json"
+            "mirror",
+            "site",
+            "copy",
+            "--source-option",
+            "symlinks=${env:HOW}",
+            "--target-option",
+            "fsync=false",
+            "--json",
         ).report
         assert report["counts"]["added"] == 1
         assert read_tree(folder / "copy")["link"] == "a"
@@ -137,7 +144,10 @@ class TestBadInput:
         ("rules", "message"),
         [
             (["--max-delete", "101%"], "--max-delete: '101%' is more than 100%"),
-            (["--max-delete", "some"], "--max-delete: 'some' is neither a number of objects (100) nor a percentage (25%)"),
+            (
+                ["--max-delete", "some"],
+                "--max-delete: 'some' is neither a number of objects (100) nor a percentage (25%)",
+            ),
             (["--exclude", ""], "--exclude: must not be empty"),
             (["--exclude-regex", "("], "--exclude-regex: '(' is not a valid regular expression:"),
             (["--transfers", "0"], "--transfers: must be at least 1"),

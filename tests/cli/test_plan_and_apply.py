@@ -52,7 +52,9 @@ class TestPlan:
 
     def test_a_place_where_nothing_can_be_written(self, invoke, changed):
         result = invoke("plan", "config.yaml", "-o", "nowhere/plan.jsonl", code=4)
-        assert result.err.startswith("error: the plan nowhere/plan.jsonl cannot be written: No such file or directory\n")
+        assert result.err.startswith(
+            "error: the plan nowhere/plan.jsonl cannot be written: No such file or directory\n"
+        )
 
 
 class TestApply:

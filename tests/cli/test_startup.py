@@ -77,7 +77,11 @@ class TestCompletion:
         return [line.partition(",")[2] for line in finished.stdout.splitlines()]
 
     def test_the_script_for_a_shell(self, cloudsync):
-        for shell, word in {"bash": "complete -o nosort -F", "zsh": "#compdef cloudsync", "fish": "complete --"}.items():
+        for shell, word in {
+            "bash": "complete -o nosort -F",
+            "zsh": "#compdef cloudsync",
+            "fish": "complete --",
+        }.items():
             assert word in cloudsync(env={"_CLOUDSYNC_COMPLETE": f"{shell}_source"}).out
 
     def test_commands(self, monkeypatch):
