@@ -6,6 +6,7 @@ from pathlib import Path
 import cloudsync_core
 from cloudsync_core import backend, errors, runs
 from cloudsync_core.cli import endings
+from tests.docs.blocks import blocks
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,3 +71,9 @@ class TestArchitecture:
 def test_the_safety_page_has_every_promise_once():
     promises = re.findall(r"^\*\*P(\d+)\. ", (ROOT / "docs/safety.md").read_text(), re.MULTILINE)
     assert [int(number) for number in promises] == list(range(1, 13))
+
+
+def test_the_readme_shows_the_configuration_of_the_quickstart():
+    (shown,) = (block for block in blocks(ROOT / "README.md") if block.title == "cloudsync.yaml")
+    lines = (line.partition("#")[0].rstrip() for line in (ROOT / "examples/quickstart/cloudsync.yaml").open())
+    assert shown.text.splitlines() == [line for line in lines if line]
