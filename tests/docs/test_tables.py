@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cloudsync_core
 from cloudsync_core import backend, errors, runs
-from cloudsync_core.cli import endings
+from cloudsync_core.cli import console, endings
 from tests.docs.blocks import blocks
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ class TestExitCodes:
     def test_every_code_is_listed(self):
         codes = {int(row[0]) for row in rows("exit-codes.md") if row[0].isdigit()}
         ours = {error.exit_code for error in error_classes()} | set(runs.EXIT_CODES.values())
-        assert codes == ours | {endings.USAGE, endings.CRASHED, endings.BROKEN_PIPE}
+        assert codes == ours | {endings.USAGE, endings.CRASHED, console.BROKEN_PIPE, console.UNWRITABLE}
 
 
 class TestArchitecture:
@@ -75,5 +75,6 @@ def test_the_safety_page_has_every_promise_once():
 
 def test_the_readme_shows_the_configuration_of_the_quickstart():
     (shown,) = (block for block in blocks(ROOT / "README.md") if block.title == "cloudsync.yaml")
-    lines = (line.partition("#")[0].rstrip() for line in (ROOT / "examples/quickstart/cloudsync.yaml").open())
+    config = (ROOT / "examples/quickstart/cloudsync.yaml").read_text()
+    lines = (line.partition("#")[0].rstrip() for line in config.splitlines())
     assert shown.text.splitlines() == [line for line in lines if line]
