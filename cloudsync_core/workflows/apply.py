@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.planfile import PlanSection
+from cloudsync_core.engine.recheck import is_same
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.errors import BackendError, ObjectNotFoundError, PlanFileError, PreconditionFailedError
@@ -116,14 +117,8 @@ class _Recheck:
         except ObjectNotFoundError:
             if planned is None:
                 return None
-        if found is not None and planned is not None and _same(found, planned):
+        if found is not None and planned is not None and is_same(found, planned):
             return None
         return PreconditionFailedError(
             "it changed after the plan was made", operation=action.kind, location=side.location, key=action.key
         )
-
-
-def _same(found: ObjectInfo, planned: ObjectInfo) -> bool:
-    if planned.fingerprint:
-        return found.fingerprint == planned.fingerprint
-    return (found.size, found.modified_ns) == (planned.size, planned.modified_ns)

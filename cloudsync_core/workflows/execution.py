@@ -10,6 +10,7 @@ from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
 from cloudsync_core.engine.executor import execute
+from cloudsync_core.engine.removal import remove
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.engine.state import JobState
@@ -69,7 +70,7 @@ class Execution:
         self._base = base
         self._tally = tally
         self._workers = job.transfers
-        self._capabilities = sides.target.capabilities
+        self._target = sides.target
         rules = TransferRules(
             retry=sides.policy,
             attributes=AttributeRules(context.headers),
@@ -101,8 +102,9 @@ class Execution:
 
     def delete(self, actions: Iterable[Action]) -> None:
         """Perform deletes, in batches; raises as `write` does."""
-        size = max(1, self._capabilities.bulk_delete_max)
-        if not self._capabilities.delete_if_match:
+        capabilities = self._target.capabilities
+        size = max(1, capabilities.bulk_delete_max)
+        if not capabilities.delete_if_match:
             size = min(size, _RECHECKED)
         for outcome in self._execute(_batches(actions, size), self._delete):
             self._record(outcome)
@@ -115,7 +117,7 @@ class Execution:
     def _delete(self, actions: Sequence[Action]) -> list[Outcome]:
         errors = {action.key: self._still_right(action) for action in actions}
         wrong = [failed(action, error) for action in actions if (error := errors[action.key]) is not None]
-        return wrong + self._transfer.delete([action for action in actions if errors[action.key] is None])
+        return wrong + remove(self._target, [action for action in actions if errors[action.key] is None])
 
     def _execute(self, work: Iterable, perform: Callable) -> Iterator[Outcome]:  # type: ignore[type-arg]
         return execute(work, perform, workers=self._workers, stop=self._context.stop)

@@ -10,6 +10,7 @@ from cloudsync_core.body import Body, ObjectReader
 from cloudsync_core.layers.layer import Layer
 from cloudsync_core.location import Location
 from cloudsync_core.models import Page
+from tests.unit.layers.scripted import Scripted
 
 
 def memory(name=None):
@@ -92,3 +93,49 @@ POOR = dict.fromkeys(["put_if_absent", "put_if_match", "delete_if_match", "serve
 def plain(inner=None, **capabilities):
     """Return a store that knows no digests, no conditions and no copies."""
     return Shaped(inner or memory(), listed=bare, known=without_digests, **{**POOR, **capabilities})
+
+
+class Watched(Scripted):
+    """A scripted store that remembers under which conditions it was written."""
+
+    def __init__(self, inner=None, **capabilities):
+        super().__init__(inner or memory(), **capabilities)
+        self.conditions = []
+
+    def put(self, key, body, **options):
+        self.conditions.append(options["condition"])
+        return super().put(key, body, **options)
+
+    def copy(self, source, info, key, **options):
+        self.conditions.append(options["condition"])
+        return super().copy(source, info, key, **options)
+
+    def delete(self, key, *, if_match=None):
+        self.conditions.append(if_match)
+        super().delete(key, if_match=if_match)
+
+    def delete_many(self, items):
+        self.conditions.extend(version for _, version in items)
+        return super().delete_many(items)
+
+
+class Corrupting(Layer):
+    """A store that says it took the first few puts and keeps other bytes.
+
+    Args:
+        inner: the store.
+        puts: how many go wrong.
+        spoil: what becomes of the bytes.
+    """
+
+    def __init__(self, inner, puts, spoil=lambda data: data[:-1] + b"?"):
+        super().__init__(inner)
+        self.puts = puts
+        self.spoil = spoil
+
+    def put(self, key, body, **options):
+        data = body.read()
+        if self.puts:
+            self.puts -= 1
+            data = self.spoil(data)
+        return self.inner.put(key, Body(data), **options)
