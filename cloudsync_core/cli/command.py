@@ -73,4 +73,6 @@ class Command(click.Command):
         """Call the function of the command with the console."""
         if self.callback is None:
             return None
-        return ctx.invoke(self.callback, ctx.ensure_object(Invocation).console, **ctx.params)
+        console = ctx.ensure_object(Invocation).console
+        with console.sole_writer():
+            return ctx.invoke(self.callback, console, **ctx.params)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TextIO
 
 import click
@@ -54,6 +54,7 @@ class Console:
         self.on_lost: Callable[[], None] | None = None
         self.lost = 0
         self._redactors: list[Redactor] = []
+        self._output: TextIO | None = None
         self._lock = threading.RLock()
 
     @property
@@ -70,6 +71,19 @@ class Console:
         for redactor in self._redactors:
             text = redactor.redact(text)
         return text
+
+    @contextlib.contextmanager
+    def sole_writer(self) -> Iterator[None]:
+        """Keep standard output for events in JSON mode; what a plugin or a library prints goes to standard error."""
+        if not self.json:
+            yield
+            return
+        self._output = sys.stdout
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                yield
+        finally:
+            self._output = None
 
     def result(self, text: str, style: Style = PLAIN) -> None:
         """Print a line that the user asked for; in JSON mode events stand for it."""
@@ -127,9 +141,10 @@ class Console:
             if self.lost:
                 return
             try:
-                sys.stdout.write(text)
+                output = self._output or sys.stdout
+                output.write(text)
                 if flush:
-                    sys.stdout.flush()
+                    output.flush()
             except OSError as error:
                 self._lose(error)
             else:
@@ -145,7 +160,7 @@ class Console:
         with contextlib.suppress(OSError, ValueError):
             # The interpreter flushes what is left when it exits: into nothing.
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
+            os.dup2(nowhere, (self._output or sys.stdout).fileno())
             os.close(nowhere)
 
     def _redacted(self, value: Any) -> Any:
