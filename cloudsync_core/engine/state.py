@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from cloudsync_core.engine.diff import BasePage, BaseRow
+from cloudsync_core.engine.lock import lock_job
 from cloudsync_core.errors import StateError
 from cloudsync_core.runs import RunReport
 
@@ -99,7 +98,11 @@ class State:
         self.read_only = read_only
         with self._explained():
             self._connection = self._connect()
-            self._check_schema()
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
 
     def open_job(self, name: str, source: str, target: str) -> JobState:
         """Return the part of one job, locked against other processes unless the database is read-only.
@@ -203,48 +206,53 @@ class State:
                 f"{self.path.parent}: the directory of the state database cannot be made: {error.strerror}",
                 hint="name another place by 'state:' in the configuration, --state, or CLOUDSYNC_STATE_DIR",
             ) from error
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        # A crash of the machine may lose the last rows of the base, never its consistency; losing rows is safe.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        return connection
+        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
 
-    def _check_schema(self) -> None:
-        version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+    def _prepare(self) -> None:
+        """Make sure that the file is ours before anything in it changes, and give a new one its tables."""
+        new = self._check_version() == 0
+        if new and self.read_only:
+            # Its first writer was killed, or has only begun.
+            self._connection.close()
+            self._connection = sqlite3.connect("", isolation_level=None)
+        elif not self.read_only:
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            # A crash of the machine may lose the last rows of the base, never its consistency; losing rows is safe.
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        if new:
+            self._make_tables()
+
+    def _make_tables(self) -> None:
+        with self.writing() as connection:
+            # Another process may have made them while this one waited for the lock.
+            if self._check_version() == 0:
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _check_version(self) -> int:
+        """Return the version of the tables, 0 where there are none; in one query, since others may be making them."""
+        version, tables = self._connection.execute(
+            "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+        ).fetchone()
         if version > SCHEMA_VERSION:
             raise StateError(
                 f"the state database {self.path} was written by a newer cloudsync "
                 f"(format {version}, this one knows {SCHEMA_VERSION})",
                 hint="Upgrade cloudsync-core, or name another state file.",
             )
-        if version == 0:
-            with self.writing() as connection:
-                # Another process may have made the tables while this one waited for the lock.
-                if int(connection.execute("PRAGMA user_version").fetchone()[0]) == 0:
-                    for statement in _SCHEMA.split(";"):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if version == 0 and tables:
+            raise StateError(
+                f"{self.path} is a database of something else",
+                hint="Name another state file; this one was not changed.",
+            )
+        return int(version)
 
     def _lock(self, name: str, number: int) -> IO[str] | None:
         if self.path is None or self.read_only:
             return None
-        path = self.path.with_name(f"{self.path.name}.{number}.lock")
         with self._explained():
-            file = path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            holder = file.read().strip()
-            file.close()
-            raise StateError(
-                f"job {name!r} is already being run{f' by process {holder}' if holder else ''}",
-                hint="Wait for it to end; two runs at once would undo each other's work.",
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        return file
+            return lock_job(name, self.path.with_name(f"{self.path.name}.{number}.lock"))
 
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
@@ -270,7 +278,8 @@ class JobState:
         self._saved_at = time.monotonic()
 
     def pages(self) -> Iterator[BasePage]:
-        """Yield the base in key order, from short reads: what is recorded meanwhile does not disturb it."""
+        """Yield the base in key order, all that was noted so far; what is noted meanwhile does not disturb it."""
+        self.save()
         after = ""
         while True:
             rows = self._state.rows(
