@@ -43,7 +43,21 @@ def plan(console: Console, config: Path, names: tuple[str, ...], *, output: Path
             jobs.run_all(selected, mirror)
         else:
             _save(jobs, selected, config, output)
+    if output is not None:
+        _tell(jobs, selected, printable(str(output)))
     return jobs.exit_code
+
+
+def _tell(jobs: Jobs, selected: Mapping[str, Job], output: str) -> None:
+    if _fit(jobs, selected):
+        jobs.console.note(f"saved to {output}; to perform it: cloudsync apply {output}")
+    else:
+        jobs.console.trouble(f"no plan was saved to {output}: not every job can be planned")
+
+
+def _fit(jobs: Jobs, selected: Mapping[str, Job]) -> bool:
+    """Tell whether there is a plan of every job, and none that would be refused."""
+    return [report.run.job for report in jobs.reports if report.error is None] == list(selected)
 
 
 class _UnfitError(Exception):
@@ -51,7 +65,6 @@ class _UnfitError(Exception):
 
 
 def _save(jobs: Jobs, selected: Mapping[str, Job], config: Path, output: Path) -> None:
-    shown = printable(str(output))
     with contextlib.suppress(_UnfitError), PlanWriter(output) as writer:
 
         def save(event: Event) -> None:
@@ -64,7 +77,5 @@ def _save(jobs: Jobs, selected: Mapping[str, Job], config: Path, output: Path) -
                     writer.end(report)
 
         jobs.run_all(selected, mirror, save)
-        if [report.run.job for report in jobs.reports if report.error is None] != list(selected):
-            jobs.console.trouble(f"no plan was saved to {shown}: not every job can be planned")
+        if not _fit(jobs, selected):
             raise _UnfitError
-        jobs.console.note(f"saved to {shown}; to perform it: cloudsync apply {shown}")
