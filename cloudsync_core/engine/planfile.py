@@ -101,7 +101,7 @@ class PlanWriter:
         try:
             handle, name = tempfile.mkstemp(prefix=".cloudsync-plan-", dir=self._path.absolute().parent)
         except OSError as error:
-            raise PlanFileError(f"the plan {self._path} cannot be written: {error.strerror}") from error
+            raise self._not_written(error) from error
         self._temporary = Path(name)
         self._file: IO[str] = os.fdopen(handle, "w", encoding="utf-8")
         return self
@@ -109,15 +109,23 @@ class PlanWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
-        if error is None:
-            self._temporary.replace(self._path)
-        else:
+        try:
+            self._file.close()
+            if error is None:
+                self._temporary.replace(self._path)
+        except OSError as failure:
+            raise self._not_written(failure) from failure
+        finally:
             self._temporary.unlink(missing_ok=True)
 
     def _write(self, value: dict[str, Any]) -> None:
-        self._file.write(json.dumps(value, ensure_ascii=False))
-        self._file.write("\n")
+        try:
+            self._file.write(json.dumps(value, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise self._not_written(error) from error
+
+    def _not_written(self, error: OSError) -> PlanFileError:
+        return PlanFileError(f"the plan {self._path} cannot be written: {error.strerror}")
 
 
 def read_plan(path: Path) -> Iterator[PlanSection]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import time
 from collections.abc import Mapping
 
@@ -33,15 +34,14 @@ class Tally:
         self._started = time.monotonic()
         self._bytes = 0
         self._verified: collections.Counter[str] = collections.Counter()
-        self._written = 0
+        self._earlier = Counts()
         self._begin()
 
     def restart(self) -> None:
-        """Count the keys anew: the listings are read again. What has been written by now will be found unchanged."""
-        counts = self.counts
+        """Count the keys anew: the listings are read again, and will show what has been written by now."""
+        self._earlier.added += self.counts.added
+        self._earlier.updated += self.counts.updated
         self._begin()
-        self.counts.added, self.counts.updated = counts.added, counts.updated
-        self.counts.unchanged = -self._written
 
     def settled(self, step: Settled) -> None:
         """Count keys about which nothing is to be done."""
@@ -55,21 +55,23 @@ class Tally:
             self._note(step.reason, f"{printable(step.key or '')}: {step.reason}")
 
     def planned(self, action: Action) -> None:
-        """Count the objects of an action on the side where they are."""
+        """Count an action, and its objects on the side where they are."""
         self.source_objects += action.source is not None
         self.target_objects += action.target is not None
+        self._deletes_left += action.kind == "delete"
 
     def would(self, action: Action) -> None:
         """Count what a dry run would do."""
+        self._deletes_left -= action.kind == "delete"
         self._count(action)
 
     def finished(self, outcome: Outcome) -> None:
         """Count what happened to an action."""
         self._bytes += outcome.bytes
+        self._deletes_left -= outcome.action.kind == "delete"
         if outcome.status == "done":
             self._count(outcome.action)
             if outcome.action.kind != "delete":
-                self._written += 1
                 self._verified[outcome.verified or "not"] += 1
             return
         if outcome.status == "failed":
@@ -89,21 +91,20 @@ class Tally:
         *,
         requests: Mapping[Side, Mapping[str, int]],
         message: str | None = None,
-        deletes_withheld: int = 0,
     ) -> RunReport:
         """Return the report as it stands now."""
         groups = sorted(self._groups.values(), key=lambda group: (-group.count, group.cause))
         return RunReport(
             run=self._run,
             status=status,
-            counts=self.counts,
+            counts=self._counts_of_all(),
             bytes_transferred=self._bytes,
             requests={side: dict(verbs) for side, verbs in requests.items()},
             verified=dict(self._verified.most_common()),
             seconds=round(time.monotonic() - self._started, 3),
             failures=groups,
             message=message,
-            deletes_withheld=deletes_withheld,
+            deletes_withheld=self._deletes_left,
             target_objects=self.target_objects,
         )
 
@@ -112,7 +113,20 @@ class Tally:
         self.source_objects = 0
         self.target_objects = 0
         self.hinders_deletes = False
+        self._deletes_left = 0
         self._groups: dict[str, FailureGroup] = {}
+
+    def _counts_of_all(self) -> Counts:
+        """Return the counts with what was written before a restart, each object once: it was met again since then."""
+        again = self._earlier.added + self._earlier.updated
+        unchanged = max(self.counts.unchanged - again, 0)
+        updated = max(self.counts.updated - max(again - self.counts.unchanged, 0), 0)
+        return dataclasses.replace(
+            self.counts,
+            added=self.counts.added + self._earlier.added,
+            updated=updated + self._earlier.updated,
+            unchanged=unchanged,
+        )
 
     def _count(self, action: Action) -> None:
         name = _COUNTED_AS[action.kind]

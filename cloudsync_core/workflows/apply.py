@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
@@ -54,34 +53,36 @@ def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> 
                 f"the plan is for {header.source} -> {header.target}, the job now for {run.source} -> {run.target}",
                 hint="Make the plan again.",
             )
-        left = 0
 
         def work(tally: Tally) -> str | None:
-            nonlocal left
             check = _Recheck(sides)
             execution = Execution(run, job, context, sides=sides, base=base, tally=tally, still_right=check)
-            left = sum(1 for action in section.actions if action.kind == "delete")
+            deletes = _announce(section, context, tally)
             with ActionSpool() as blocked:
-                execution.write(_planned(section, context, tally), blocked=blocked)
+                execution.write((action for action in section.actions if action.kind != "delete"), blocked=blocked)
                 context.progress.phase = "deleting"
-                withheld = _withheld(section, tally, left)
-                if withheld is None:
-                    execution.delete(action for action in section.actions if action.kind == "delete")
-                    left = 0
-                execution.write(blocked)
+                try:
+                    withheld = _withheld(section, tally, deletes)
+                    if withheld is None:
+                        execution.delete(action for action in section.actions if action.kind == "delete")
+                finally:
+                    execution.write(blocked)
             return withheld
 
-        return supervise(run, context, sides, work, lambda: left)
+        return supervise(run, context, sides, work)
 
 
-def _planned(section: PlanSection, context: Context, tally: Tally) -> Iterator[Action]:
-    context.progress.planned_objects = len(section.actions)
-    context.progress.planned_bytes = sum(action.size for action in section.actions)
-    context.progress.phase = "transferring"
+def _announce(section: PlanSection, context: Context, tally: Tally) -> int:
+    """Count everything that is planned, and return how many deletes there are among it."""
+    progress = context.progress
+    progress.phase = "transferring"
+    deletes = 0
     for action in section.actions:
         tally.planned(action)
-        if action.kind != "delete":
-            yield action
+        progress.planned_objects += 1
+        progress.planned_bytes += action.size
+        deletes += action.kind == "delete"
+    return deletes
 
 
 def _withheld(section: PlanSection, tally: Tally, deletes: int) -> str | None:

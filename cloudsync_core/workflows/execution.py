@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -93,12 +94,12 @@ class Execution:
             CancelledError: the user interrupted the run.
             RunError: an error that nothing survives.
         """
-        for outcome in self._execute(actions, self._write):
-            if blocked is not None and outcome.cause == KeyBlockedError.__name__:
-                blocked.append(outcome.action)
-            else:
-                self._record(outcome)
-        self._end_phase()
+        with self._phase():
+            for outcome in self._execute(actions, self._write):
+                if blocked is not None and outcome.cause == KeyBlockedError.__name__:
+                    blocked.append(outcome.action)
+                else:
+                    self._record(outcome)
 
     def delete(self, actions: Iterable[Action]) -> None:
         """Perform deletes, in batches; raises as `write` does."""
@@ -106,9 +107,9 @@ class Execution:
         size = max(1, capabilities.bulk_delete_max)
         if not capabilities.delete_if_match:
             size = min(size, _RECHECKED)
-        for outcome in self._execute(_batches(actions, size), self._delete):
-            self._record(outcome)
-        self._end_phase()
+        with self._phase():
+            for outcome in self._execute(_batches(actions, size), self._delete):
+                self._record(outcome)
 
     def _write(self, action: Action) -> list[Outcome]:
         error = self._still_right(action)
@@ -145,17 +146,19 @@ class Execution:
             self._context.plugins.outcomes(self._run, self._untold)
             self._untold = []
 
-    def _end_phase(self) -> None:
-        self._tell()
+    @contextlib.contextmanager
+    def _phase(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self._tell()
         if self._context.stop.interrupted:
             raise CancelledError("interrupted")
         if self._fatal is not None:
             raise RunError(f"the run was stopped, nothing else could have succeeded: {self._fatal}")
 
 
-def supervise(
-    run: RunInfo, context: Context, sides: Sides, work: Callable[[Tally], str | None], deletes_left: Callable[[], int]
-) -> RunReport:
+def supervise(run: RunInfo, context: Context, sides: Sides, work: Callable[[Tally], str | None]) -> RunReport:
     """Return the report of a run, however it ends; what goes wrong is in it.
 
     Args:
@@ -163,13 +166,12 @@ def supervise(
         context: its surroundings.
         sides: its two sides.
         work: does everything; returns why deletes were held back, or `None`.
-        deletes_left: tells, afterwards, how many planned deletes were not tried.
     """
     tally = Tally(run)
-    context.listener(RunStarted(run))
-    context.plugins.run_started(run)
     if not run.dry_run:
         context.state.start_run(run.id, run.job, run.started)
+    context.listener(RunStarted(run))
+    context.plugins.run_started(run)
     error: CloudSyncError | None = None
     message: str | None = None
     status: RunStatus = "done"
@@ -183,18 +185,19 @@ def supervise(
         error, status = caught, "refused"
     except CloudSyncError as caught:
         error, status = caught, "interrupted" if context.stop.interrupted else "aborted"
-    report = tally.report(
-        status,
-        requests=sides.requests(),
-        message=message if error is None else str(error),
-        deletes_withheld=deletes_left(),
-    )
+    except OSError as caught:
+        # The backends' own never get here: it is a temporary file of the run.
+        error, status = RunError(f"a temporary file of the run cannot be used: {caught.strerror or caught}"), "aborted"
+        error.__cause__ = caught
+    report = tally.report(status, requests=sides.requests(), message=message if error is None else str(error))
     report.error = error
     context.progress.phase = "done"
-    if not run.dry_run:
-        context.state.finish_run(report)
-    context.plugins.run_finished(run, report)
-    context.listener(RunFinished(report))
+    try:
+        if not run.dry_run:
+            context.state.finish_run(report)
+    finally:
+        context.plugins.run_finished(run, report)
+        context.listener(RunFinished(report))
     return report
 
 

@@ -43,8 +43,7 @@ def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
     """
     with open_sides(job, context) as sides, open_base(name, sides, context) as base:
         run = new_run(name, sides, context)
-        work = _Mirror(run, job, context, sides, base)
-        return supervise(run, context, sides, work.do, lambda: work.deletes_left)
+        return supervise(run, context, sides, _Mirror(run, job, context, sides, base).do)
 
 
 class _Mirror:
@@ -60,7 +59,6 @@ class _Mirror:
         self._include = context.plugins.include_object(run)
         self._comparator = context.plugins.comparator(job.compare)
         self._unordered: set[Side] = set()
-        self.deletes_left = 0
 
     def do(self, tally: Tally) -> str | None:
         """Return why deletes were held back, or `None`."""
@@ -94,12 +92,10 @@ class _Mirror:
             if context.dry_run:
                 return self._rehearse(tally, plan, deletes)
             execution.write(actions, blocked=blocked)
-            self.deletes_left = len(deletes)
             progress.phase = "deleting"
             try:
                 withheld = self._refusal(tally, len(deletes))
                 if withheld is None:
-                    self.deletes_left = 0
                     execution.delete(deletes)
             finally:
                 execution.write(blocked)
@@ -159,13 +155,12 @@ class _Mirror:
         """Tell what a run would do, without doing it."""
         for action in plan:
             self._context.listener(ActionPlanned(action))
-        self.deletes_left = len(deletes)
-        withheld = self._refusal(tally, len(deletes))
-        for action in plan:
-            if action.kind != "delete" or withheld is None:
+            if action.kind != "delete":
                 tally.would(action)
+        withheld = self._refusal(tally, len(deletes))
         if withheld is None:
-            self.deletes_left = 0
+            for action in deletes:
+                tally.would(action)
         return withheld
 
     def _refusal(self, tally: Tally, deletes: int) -> str | None:
