@@ -131,12 +131,14 @@ class Root:
         return True
 
     def _open(self, *, make: bool) -> int:
-        if make and self._create and self._identity is None:
+        # Asked once: another thread may make the root while this one finds that there is none.
+        unmade = self._create and self._identity is None
+        if make and unmade:
             Path(self.path).mkdir(parents=True, exist_ok=True)
         try:
             root = os.open(self.path, _OPEN_FOLDER)
         except FileNotFoundError:
-            if self._create and self._identity is None:
+            if unmade:
                 raise
             raise self._missing("there is no such directory") from None
         except NotADirectoryError:

@@ -1,5 +1,6 @@
 """Which directory a location means, when it is made, and how it is recognised."""
 
+import errno
 import os
 import shutil
 
@@ -21,6 +22,24 @@ from cloudsync_core.testing.clauses.setting import content, names, store
 
 def opened(text, **options):
     return FileBackend(Location.parse(text), FileOptions(**options))
+
+
+def test_T1_another_thread_may_make_the_root_first(tree, monkeypatch):
+    backend = opened(f"{tree.path}/new", create=True)
+    really, met = os.open, []
+
+    def late(path, *args, **kwargs):
+        if not met:
+            met.append(path)
+            store(backend, "theirs", b"theirs")
+            raise FileNotFoundError(errno.ENOENT, "no such file or directory", path)
+        return really(path, *args, **kwargs)
+
+    monkeypatch.setattr("os.open", late)
+    with pytest.raises(ObjectNotFoundError):
+        backend.stat("ours")
+    assert met == [f"{tree.path}/new"]
+    assert names(backend) == ["theirs"]
 
 
 class TestLocation:
