@@ -19,6 +19,7 @@ from cloudsync_core.errors import (
     BackendError,
     Disposition,
     InvalidKeyError,
+    KeyBlockedError,
     ObjectExistsError,
     ObjectNotFoundError,
     PreconditionFailedError,
@@ -31,9 +32,9 @@ from cloudsync_core.errors import (
 
 _BY_CLASS: Final[tuple[tuple[type[Exception], type[BackendError]], ...]] = (
     (FileNotFoundError, ObjectNotFoundError),
-    (FileExistsError, InvalidKeyError),
-    (NotADirectoryError, InvalidKeyError),
-    (IsADirectoryError, InvalidKeyError),
+    (FileExistsError, KeyBlockedError),
+    (NotADirectoryError, KeyBlockedError),
+    (IsADirectoryError, KeyBlockedError),
     (PermissionError, AccessDeniedError),
     (TimeoutError, UnavailableError),
     (ConnectionError, UnavailableError),

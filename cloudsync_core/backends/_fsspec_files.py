@@ -169,10 +169,7 @@ class Files:
             IsADirectoryError: `new` is a folder.
             OSError: the filesystem did not do what it said.
         """
-        # Some filesystems take the name of a folder for "into that folder".
-        with contextlib.suppress(FileNotFoundError):
-            if self.entry(new).kind == "folder":
-                raise IsADirectoryError("a folder has that name")
+        self._require_no_folder_at(new)
         if self._renames:
             self._fs.mv(old, new)
         else:
@@ -189,10 +186,30 @@ class Files:
 
     def make_folder(self, path: str) -> None:
         """Make a folder with its parents; one that exists is no error."""
-        self._fs.makedirs(path, exist_ok=True)
+        try:
+            self._fs.makedirs(path, exist_ok=True)
+        except Exception:
+            self._require_no_file_in(path)
+            raise
         # Some take a file for the folder that exists.
-        if self.entry(path).kind != "folder":
-            raise NotADirectoryError("a file has the name of a folder")
+        self._require_no_file_in(path)
+
+    def _require_no_folder_at(self, path: str) -> None:
+        """Raise `IsADirectoryError` for a folder, whose name some filesystems take for "into that folder"."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.entry(path).kind == "folder":
+                raise IsADirectoryError("a folder has that name")
+
+    def _require_no_file_in(self, path: str) -> None:
+        """Raise `NotADirectoryError` when `path`, or the nearest thing above it that exists, is no folder."""
+        while path.strip("/"):
+            try:
+                if self.entry(path).kind != "folder":
+                    raise NotADirectoryError("a file has the name of a folder")
+            except FileNotFoundError:
+                path = path.rstrip("/").rpartition("/")[0]
+            else:
+                return
 
     def remove_folder(self, path: str) -> None:
         """Remove an empty folder; only where the filesystem is known to refuse when it holds something."""

@@ -70,7 +70,11 @@ class FtpFiles(Files):
         finally:
             # The server answers when its side of the transfer has ended, which closing ours brings about.
             connection.close()
-            self._settle(strict=whole)
+            try:
+                self._settle(strict=whole)
+            except ftplib.error_perm as error:
+                # What began and then failed may succeed another time, whatever the server calls it.
+                raise ftplib.error_temp(str(error)) from error  # noqa: S321 - the protocol is the user's choice
 
     def writer(self, path: str) -> Writer:
         """Start a new file."""
@@ -79,6 +83,7 @@ class FtpFiles(Files):
 
     def replace(self, old: str, new: str) -> None:
         """Give the file `old` the name `new`, in place of a file that has it, where the server does that."""
+        self._require_no_folder_at(new)
         self._ftp.rename(old, new)
 
     def remove(self, path: str) -> None:
@@ -96,7 +101,7 @@ class FtpFiles(Files):
             self._make_one_folder(path)
         else:
             if kind != "folder":
-                raise FileExistsError("a file has the name of a folder")
+                raise NotADirectoryError("a file has the name of a folder")
 
     def remove_folder(self, path: str) -> None:
         """Remove an empty folder; raises where it holds something."""

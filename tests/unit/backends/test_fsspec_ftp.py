@@ -1,0 +1,66 @@
+"""The fsspec backend on a real FTP server."""
+
+import os
+import time
+import uuid
+from typing import ClassVar
+
+import pytest
+
+from cloudsync_core.backends.fsspec import FsspecBackend, FsspecOptions
+from cloudsync_core.body import Body
+from cloudsync_core.location import Location
+from cloudsync_core.testing import BackendContract
+from cloudsync_core.testing.corpus import CORPUS
+
+SECOND_NS = 1_000_000_000
+
+
+def ftp(server, path, **options):
+    return FsspecBackend(Location.parse(server.url(path)), FsspecOptions(**server.options, **options))
+
+
+class TestFsspecFtp(BackendContract):
+    refuses: ClassVar = {
+        "newline": "a line break ends an FTP command",
+        "carriage-return": "a line break ends an FTP command",
+        "every-control-character": "two of them are line breaks",
+    }
+
+    @pytest.fixture
+    def make_backend(self, ftp_server):
+        name = uuid.uuid4().hex
+
+        def make(root="first"):
+            if root != "missing":
+                ftp_server.make_folder(f"{name}/{root}")
+            return ftp(ftp_server, f"{name}/{root}")
+
+        self.directory = ftp_server.directory
+        return make
+
+    def leftovers(self, backend):
+        root = self.directory / backend.identity.root.strip("/")
+        return [name for _, _, names in os.walk(root) for name in names if name.startswith(".cs-")]
+
+    # This server goes on to list a file under the name that its own file system refused.
+    @pytest.mark.parametrize("case", [case for case in CORPUS if "256-bytes" not in case.name], ids=str)
+    def test_L4_keys_are_exact(self, backend, case):
+        super().test_L4_keys_are_exact(backend, case)
+
+    def test_P3_another_content_of_the_same_size_has_another_fingerprint(self, backend):
+        """The server's times are whole seconds: only a change in another second shows."""
+        seen = set()
+        for turn in range(3):
+            written = backend.put("object", Body(b"content %d" % turn))
+            seen.add(written.fingerprint)
+            while time.time_ns() // SECOND_NS <= written.modified_ns // SECOND_NS:
+                time.sleep(0.05)
+        assert len(seen) == 3
+
+    def test_B07_a_file_that_changed_in_this_second_has_no_fingerprint_yet(self, backend):
+        written = backend.put("object", Body(b"content"))
+        while time.time_ns() - written.modified_ns <= 2 * SECOND_NS:
+            assert backend.stat("object").fingerprint == ""
+            time.sleep(0.05)
+        assert backend.stat("object").fingerprint == written.fingerprint
