@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -42,29 +42,32 @@ def bars(job: str, meter: Meter, stop: Stop) -> Iterator[None]:
 
 def draw(job: str, reading: Reading, *, stopping: bool) -> RenderableType:
     """Return what a terminal shows of a reading."""
-    table = Table.grid(padding=(0, 1))
-    phase = "stopping; Ctrl-C again aborts" if stopping else reading.phase
-    heading = Text(f"{job}: {phase}", style="yellow" if stopping else "bold")
-    if reading.phase == "comparing":
-        heading.append(f"  {number(reading.source_listed)} on the source", style="not bold")
-        heading.append(f", {number(reading.target_listed)} on the target", style="not bold")
-    table.add_row(
-        _bar(reading.done_objects, reading.planned_objects),
-        "objects",
-        f"{number(reading.done_objects)} of {number(reading.planned_objects)}",
-    )
+    heading = Text(f"{job}: ", style="bold")
+    heading.append("stopping; Ctrl-C again aborts" if stopping else reading.activity, "yellow" if stopping else "")
+    if not reading.plan_is_complete:
+        listed = f"  {number(reading.source_listed)} on the source, {number(reading.target_listed)} on the target"
+        heading.append(listed, style="not bold")
     left = "" if reading.seconds_left is None else f"  {clock(reading.seconds_left)} left"
+    whole = reading.plan_is_complete
+    table = Table.grid(padding=(0, 1))
     table.add_row(
-        _bar(reading.done_bytes, reading.planned_bytes),
-        "bytes",
-        f"{size(reading.done_bytes)} of {size(reading.planned_bytes)}  {size(reading.bytes_per_second)}/s{left}",
+        _bar(reading.done_objects, reading.planned_objects, known=whole),
+        "objects",
+        f"{number(reading.done_objects)} of {number(reading.planned_objects)}"
+        if whole
+        else number(reading.done_objects),
     )
-    whole = Table.grid()
-    whole.add_row(heading)
-    whole.add_row(table)
-    return whole
+    table.add_row(
+        _bar(reading.done_bytes, reading.planned_bytes, known=whole),
+        "bytes",
+        f"{size(reading.done_bytes)} of {size(reading.planned_bytes)}" if whole else size(reading.done_bytes),
+        f"{size(reading.bytes_per_second)}/s{left}",
+    )
+    return Group(heading, table)
 
 
-def _bar(done: int, planned: int) -> ProgressBar:
+def _bar(done: int, planned: int, *, known: bool) -> ProgressBar:
+    if not known:
+        return ProgressBar(total=None, width=30)
     # Bytes of failed attempts count as done, so there may be more of them than planned.
     return ProgressBar(total=max(planned, 1), completed=min(done, planned), width=30)

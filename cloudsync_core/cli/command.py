@@ -24,17 +24,24 @@ class Invocation:
     log: Log
 
 
+def invocation(context: click.Context) -> Invocation:
+    """Return the invocation that a command is part of."""
+    found = context.find_object(Invocation)
+    assert found is not None, "the root command provides it"
+    return found
+
+
 def _set_json(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
     del parameter
     if wanted:
-        context.ensure_object(Invocation).console.json = True
+        invocation(context).console.json = True
 
 
 def _set_verbosity(context: click.Context, parameter: click.Parameter, value: int) -> None:
     if value:
-        invocation = context.ensure_object(Invocation)
-        invocation.console.verbosity = -1 if parameter.name == "quiet" else value
-        invocation.log.set_verbosity(invocation.console.verbosity)
+        found = invocation(context)
+        found.console.verbosity = -1 if parameter.name == "quiet" else value
+        found.log.set_verbosity(found.console.verbosity)
 
 
 class Command(click.Command):
@@ -73,6 +80,6 @@ class Command(click.Command):
         """Call the function of the command with the console."""
         if self.callback is None:
             return None
-        console = ctx.ensure_object(Invocation).console
+        console = invocation(ctx).console
         with console.sole_writer():
             return ctx.invoke(self.callback, console, **ctx.params)

@@ -106,6 +106,9 @@ class Console:
         """Print a line that the user must see."""
         text = self.redact(text)
         with contextlib.suppress(OSError), self._lock:
+            # Both may be one file: what was printed first stands first.
+            (self._output or sys.stdout).flush()
+        with contextlib.suppress(OSError), self._lock:
             sys.stderr.write(f"{click.style(text, **style) if style and _coloured(sys.stderr) else text}\n")
             sys.stderr.flush()
 

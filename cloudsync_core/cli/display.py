@@ -57,17 +57,21 @@ def shown(console: Console, job: str, progress: Progress, stop: Stop) -> Iterato
 def line(job: str, reading: Reading) -> str:
     """Return the progress of a run on one line."""
     parts = []
-    if reading.phase == "comparing":
-        parts.append(
-            f"{number(reading.source_listed)} objects on the source and {number(reading.target_listed)} on the target"
-        )
+    if not reading.plan_is_complete:
+        parts.append(f"{number(reading.source_listed)} on the source, {number(reading.target_listed)} on the target")
     if reading.planned_objects:
-        done = f"{number(reading.done_objects)} of {number(reading.planned_objects)} objects"
-        parts.append(f"{done}, {size(reading.done_bytes)} of {size(reading.planned_bytes)}")
-        parts.append(f"{size(reading.bytes_per_second)}/s")
+        parts.append(f"{amounts(reading)}, {size(reading.bytes_per_second)}/s")
     if reading.seconds_left is not None:
         parts.append(f"{clock(reading.seconds_left)} left")
-    return f"{job}: {reading.phase}: {', '.join(parts)}" if parts else f"{job}: {reading.phase}"
+    return f"{job}: {reading.activity}: {', '.join(parts)}" if parts else f"{job}: {reading.activity}"
+
+
+def amounts(reading: Reading) -> str:
+    """Return what is done, and of how much when that is known."""
+    objects, moved = number(reading.done_objects), size(reading.done_bytes)
+    if not reading.plan_is_complete:
+        return f"{objects} objects done, {moved}"
+    return f"{objects} of {number(reading.planned_objects)} objects, {moved} of {size(reading.planned_bytes)}"
 
 
 def _line_printer(console: Console, job: str, progress: Progress) -> Callable[[], None]:

@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -22,25 +22,28 @@ CRASHED = 70
 _log = logging.getLogger(__name__)
 
 
-def exit_code_of(call: Callable[[], object], console: Console) -> int:
+def exit_code_of(call: Callable[[], object], console: Console, arguments: Sequence[str]) -> int:
     """Return the exit code of an invocation, its errors told.
 
     Args:
         call: does everything; returns its exit code, or `None` for 0.
         console: where errors are told.
+        arguments: the command line, for the case that it cannot be read.
     """
     try:
-        code = _ending(call, console)
+        code = _ending(call, console, arguments)
         console.close()
     except OutputLostError:
         return console.lost
     return console.lost or code
 
 
-def _ending(call: Callable[[], object], console: Console) -> int:
+def _ending(call: Callable[[], object], console: Console, arguments: Sequence[str]) -> int:
     try:
         code = call()
     except click.UsageError as error:
+        # The option may not have been reached.
+        console.json = console.json or "--json" in arguments
         return _misused(error, console)
     except click.ClickException as error:
         console.failure(type(error).__name__, error.format_message(), error.exit_code)

@@ -39,6 +39,16 @@ class Reading:
     bytes_per_second: float
     seconds_left: float | None
 
+    @property
+    def plan_is_complete(self) -> bool:
+        """Whether what is planned is all there will be; until then it runs just ahead of what is done."""
+        return self.phase != "comparing"
+
+    @property
+    def activity(self) -> str:
+        """What the run is doing, in words."""
+        return "comparing and transferring" if self.phase == "comparing" and self.planned_objects else self.phase
+
 
 class Meter:
     """Reads the progress of one run; each reading adds to what the rate is computed from.

@@ -85,8 +85,6 @@ class Root(click.Group):
         del standalone_mode
         arguments = sys.argv[1:] if args is None else list(args)
         console = Console()
-        # Only for errors of the command line itself; when it can be read, the option says so.
-        console.json = "--json" in arguments
         _prepare_streams()
         with logging_to_standard_error(console.redact) as log:
             call = super().main
@@ -94,6 +92,7 @@ class Root(click.Group):
                 exit_code_of(
                     lambda: call(arguments, prog_name, complete_var, False, obj=Invocation(console, log), **extra),
                     console,
+                    arguments,
                 )
             )
 

@@ -89,8 +89,17 @@ class TestLines:
     def test_while_it_compares_both_sides_are_counted(self):
         progress = Progress(source_listed=12345, target_listed=6)
         assert line("site", Meter(progress, Clock()).read()) == (
-            "site: comparing: 12,345 objects on the source and 6 on the target"
+            "site: comparing: 12,345 on the source, 6 on the target"
         )
+
+    def test_while_it_does_both_nobody_knows_the_whole(self):
+        progress = Progress(source_listed=10, target_listed=6, planned_objects=4, done_objects=3, done_bytes=1024)
+        assert line("site", Meter(progress, Clock()).read()).startswith(
+            "site: comparing and transferring: 10 on the source, 6 on the target, 3 objects done, 1.0 KiB, "
+        )
+
+    def test_at_the_end(self):
+        assert line("site", Meter(Progress(phase="done"), Clock()).read()) == "site: done"
 
     def test_while_it_transfers(self):
         clock = Clock()
@@ -109,7 +118,7 @@ class TestLines:
 
     def test_a_log_gets_one_every_few_seconds_on_standard_error(self, invoke, often):
         result = invoke("run", "config.yaml")
-        assert any(line.startswith("site: ") and " of " in line for line in result.err.splitlines())
+        assert any(line.startswith("site: ") and " done, " in line for line in result.err.splitlines())
         assert "site: " not in result.out
 
     def test_json_gets_an_event(self, invoke, often):
@@ -133,9 +142,15 @@ class TestBars:
         RichConsole(file=output, width=100).print(draw("site", meter.read(), stopping=stopping))
         return output.getvalue()
 
-    def test_objects_bytes_and_both_listings(self):
-        text = self.drawn(Progress(source_listed=1000, target_listed=2, planned_objects=7, planned_bytes=2048))
-        assert "site: comparing  1,000 on the source, 2 on the target" in text
+    def test_both_listings_while_it_compares(self):
+        progress = Progress(source_listed=1000, target_listed=2, planned_objects=7, done_objects=5, done_bytes=2048)
+        text = self.drawn(progress)
+        assert "site: comparing and transferring  1,000 on the source, 2 on the target" in text
+        assert " objects 5 " in text
+        assert " bytes   2.0 KiB " in text
+
+    def test_objects_and_bytes_of_how_many_once_that_is_known(self):
+        text = self.drawn(Progress(phase="transferring", planned_objects=7, planned_bytes=2048))
         assert "0 of 7" in text
         assert "0 B of 2.0 KiB" in text
 
@@ -146,10 +161,10 @@ class TestBars:
         clock.now, progress.done_bytes = 1.0, 1024
         output = io.StringIO()
         RichConsole(file=output, width=100).print(draw("site", meter.read(), stopping=False))
-        assert "1.0 KiB of 2.0 KiB  1.0 KiB/s  0:00:01 left" in output.getvalue()
+        assert "1.0 KiB of 2.0 KiB 1.0 KiB/s  0:00:01 left" in output.getvalue()
 
     def test_more_bytes_than_planned(self):
-        assert "20 B of 10 B" in self.drawn(Progress(planned_bytes=10, done_bytes=20))
+        assert "20 B of 10 B" in self.drawn(Progress(phase="transferring", planned_bytes=10, done_bytes=20))
 
     def test_an_interrupt_shows(self):
         assert "stopping; Ctrl-C again aborts" in self.drawn(Progress(), stopping=True)
