@@ -1,0 +1,107 @@
+"""Plays the cases: every tool in its turn, round after round, so that whatever the machine does hits all alike."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+
+from benchmarks.cases import Case, Scene
+from benchmarks.measuring import Usage, run
+from benchmarks.results import CaseResult, Run
+from benchmarks.stage import Theatre
+from benchmarks.tools import CLOUDSYNC, Tool, environment
+
+TIMEOUT = 1200.0
+"""Seconds after which a tool is given up."""
+
+TOO_SLOW = 60.0
+"""Seconds of a peer's first run beyond which the run stands for all rounds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Play:
+    """How the cases are played.
+
+    Attributes:
+        theatre: where.
+        rounds: how often each tool has its turn.
+        wanted: tells of a tool whether it takes part.
+        count_peers: count the requests of peers, too, where that takes a run of its own.
+        say: is told what goes on.
+    """
+
+    theatre: Theatre
+    rounds: int
+    wanted: Callable[[Tool], bool]
+    count_peers: bool
+    say: Callable[[str], None]
+
+    def case(self, case: Case) -> CaseResult:
+        """Return what was measured.
+
+        Raises:
+            WrongResultError: a tool failed, or did not do what it was asked to.
+        """
+        title = case.title.format(count=f"{case.count(self.theatre.scale):,}")
+        result = CaseResult(case.name, title, case.server, load=os.getloadavg()[0])
+        tools = [tool for tool in case.tools if self.wanted(tool)]
+        with self.theatre.case(), contextlib.ExitStack() as lasting:
+            scenes: dict[str, Scene] = {}
+            for number in range(1, self.rounds + 1):
+                for tool in tools:
+                    if number > 1 and tool.family != CLOUDSYNC.family and result.of(tool.name)[0].wall > TOO_SLOW:
+                        continue
+                    with contextlib.ExitStack() as passing:
+                        if tool.name not in scenes or not case.lasting:
+                            scenes[tool.name] = self._set(case, tool, lasting if case.lasting else passing)
+                        self._take(result, tool, number, scenes[tool.name])
+            lasting.close()
+            self._count(case, tools, result)
+        return result
+
+    def _set(self, case: Case, tool: Tool, stack: contextlib.ExitStack, *, counting: bool = False) -> Scene:
+        scene = case.scene(tool, stack.enter_context(self.theatre.stage(counting=counting)))
+        if scene.prime:
+            self._run(scene)
+        return scene
+
+    def _take(self, result: CaseResult, tool: Tool, number: int, scene: Scene) -> None:
+        before = scene.server.cpu() if scene.server else None
+        if scene.server is not None:
+            scene.server.forget_requests()
+        usage = self._run(scene)
+        after = scene.server.cpu() if scene.server else None
+        served = None if before is None or after is None else round(after - before, 2)
+        wall = scene.seconds(usage)
+        result.runs.append(
+            Run(tool.name, tool.family, tool.counts, number, round(wall, 4), round(usage.cpu, 4), usage.peak, served)
+        )
+        self._note_requests(result, tool, scene)
+        self.say(f"  {result.name} {number} {tool.name}: {wall:.2f} s, CPU {usage.cpu:.2f} s, {usage.peak >> 20} MiB")
+
+    def _count(self, case: Case, tools: Sequence[Tool], result: CaseResult) -> None:
+        """Have the work done once more with the server that counts."""
+        for tool in tools:
+            counted = tool.name in result.requests or not case.countable
+            if counted or not (self.count_peers or tool.family == CLOUDSYNC.family):
+                continue
+            with contextlib.ExitStack() as stack:
+                scene = self._set(case, tool, stack, counting=True)
+                assert scene.server is not None
+                scene.server.forget_requests()
+                self._run(scene)
+                self._note_requests(result, tool, scene)
+            self.say(f"  {result.name} {tool.name}: {result.requests[tool.name]}")
+
+    def _note_requests(self, result: CaseResult, tool: Tool, scene: Scene) -> None:
+        requests = None if scene.server is None else scene.server.requests()
+        if requests is not None:
+            result.requests[tool.name] = requests
+
+    def _run(self, scene: Scene) -> Usage:
+        with self.theatre.directory() as home:
+            usage = run(scene.command, env=environment(home, scene.server), cwd=home, timeout=TIMEOUT)
+        scene.check(usage.output)
+        return usage

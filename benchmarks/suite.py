@@ -1,0 +1,93 @@
+"""The cases that are measured, in the order of the page."""
+
+from __future__ import annotations
+
+from benchmarks.cases import BucketToBucket, Case, Deletes, Download, Listings, NothingToDo, Plan, Upload, Version
+from benchmarks.tools import AWS, CLOUDSYNC, FSSPEC, RCLONE, RCLONE_32, S5CMD, S5CMD_32
+
+GO_TOOLS = (RCLONE, RCLONE_32, S5CMD, S5CMD_32)
+EVERYBODY = (CLOUDSYNC, *GO_TOOLS, AWS, FSSPEC)
+_MIB = 1024 * 1024
+
+_SIZES_ONLY = RCLONE_32.comparing("--fast-list", "--size-only", counts=False)
+
+CASES: tuple[Case, ...] = (
+    Upload(name="small-up", title="{count} x 4 KiB up", files=10_000, size=4096, tools=EVERYBODY, quick=True),
+    Download(name="small-down", title="{count} x 4 KiB down", files=10_000, size=4096, tools=EVERYBODY, quick=True),
+    NothingToDo(
+        name="no-op",
+        title="nothing to do, {count} x 4 KiB up",
+        files=10_000,
+        size=4096,
+        tools=(CLOUDSYNC, *GO_TOOLS, _SIZES_ONLY, AWS, FSSPEC),
+        quick=True,
+    ),
+    Upload(name="large-up", title="1 GiB up", files=1, size=1024 * _MIB, tools=EVERYBODY),
+    Download(name="large-down", title="1 GiB down", files=1, size=1024 * _MIB, tools=EVERYBODY),
+    Listings(
+        name="million",
+        title="nothing to do, {count} objects, bucket to bucket",
+        keys=1_000_000,
+        server="synthetic",
+        tools=(
+            CLOUDSYNC,
+            RCLONE.comparing("--fast-list", "--size-only"),
+            RCLONE_32.comparing("--fast-list", "--size-only"),
+            S5CMD.comparing("--size-only"),
+            S5CMD_32.comparing("--size-only"),
+            AWS.comparing("--size-only"),
+        ),
+    ),
+    Listings(
+        name="hundred-thousand",
+        title="nothing to do, {count} objects, bucket to bucket",
+        keys=100_000,
+        server="synthetic",
+        tools=(CLOUDSYNC, RCLONE.comparing("--fast-list", "--size-only")),
+        quick=True,
+    ),
+    Plan(
+        name="plan",
+        title="the plan of {count} pairs in memory",
+        pairs=1_000_000,
+        server="none",
+        tools=(CLOUDSYNC,),
+        quick=True,
+    ),
+    Upload(
+        name="latency",
+        title="{count} x 4 KiB up, 50 ms a request",
+        files=5_000,
+        size=4096,
+        latency=0.05,
+        server="synthetic",
+        tools=(CLOUDSYNC, *GO_TOOLS),
+        quick=True,
+    ),
+    Deletes(
+        name="deletes", title="{count} deletes", files=10_000, size=4096, tools=(CLOUDSYNC, *GO_TOOLS, AWS), quick=True
+    ),
+    BucketToBucket(
+        name="bucket-copy",
+        title="{count} x 4 KiB, bucket to bucket on one server",
+        files=10_000,
+        size=4096,
+        tools=(CLOUDSYNC, *GO_TOOLS, AWS),
+    ),
+    Version(
+        name="startup-version",
+        title="print the version",
+        server="none",
+        tools=(CLOUDSYNC, RCLONE, S5CMD, AWS),
+        quick=True,
+    ),
+    NothingToDo(
+        name="startup-no-op",
+        title="nothing to do, {count} x 4 KiB up",
+        files=10,
+        size=4096,
+        server="moto",
+        tools=(CLOUDSYNC, RCLONE, S5CMD, AWS),
+        quick=True,
+    ),
+)

@@ -1,0 +1,175 @@
+"""What the project has promised itself, and whether a run of the benchmarks keeps it."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+
+from benchmarks.results import CaseResult, Quantity, Results
+
+MIB = 1024 * 1024
+_NAMES: dict[Quantity, str] = {"wall": "time", "cpu": "client CPU", "peak": "peak memory"}
+_CLOUDSYNC = "cloudsync"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judgement:
+    """How a target fared.
+
+    Attributes:
+        measured: in words.
+        met: whether it was kept.
+        missed_by: by how much not, in words; empty if it was.
+    """
+
+    measured: str
+    met: bool
+    missed_by: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Target(abc.ABC):
+    """A promise about one case."""
+
+    case: str
+
+    @property
+    @abc.abstractmethod
+    def text(self) -> str:
+        """What is promised."""
+
+    def judge(self, results: Results) -> Judgement | None:
+        """Return how it fared, or `None` where what it needs was not measured."""
+        case = results.case(self.case)
+        if case is None or case.best(_CLOUDSYNC) is None:
+            return None
+        return self._judge(case, results)
+
+    @abc.abstractmethod
+    def _judge(self, case: CaseResult, results: Results) -> Judgement | None: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ratio(Target):
+    """No more than so many times what a peer takes at the better of its settings."""
+
+    peer: str
+    at_most: float
+    quantity: Quantity = "wall"
+
+    @property
+    def text(self) -> str:
+        peer = "the best peer" if self.peer == "best" else self.peer
+        return f"{_NAMES[self.quantity]} ≤ {self.at_most:.2f} x {peer}"
+
+    def _judge(self, case: CaseResult, results: Results) -> Judgement | None:
+        del results
+        families = case.peers() if self.peer == "best" else [self.peer]
+        theirs = [best for family in families if (best := case.best(family, self.quantity)) is not None]
+        ours = case.best(_CLOUDSYNC, self.quantity)
+        if ours is None or not theirs:
+            return None
+        ratio = ours / min(theirs)
+        return _limited(ratio, self.at_most, lambda value: f"{value:.2f} x")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ceiling(Target):
+    """No more than so many seconds or bytes."""
+
+    at_most: float
+    quantity: Quantity = "wall"
+
+    @property
+    def text(self) -> str:
+        return f"{_NAMES[self.quantity]} ≤ {_amount(self.at_most, self.quantity)}"
+
+    def _judge(self, case: CaseResult, results: Results) -> Judgement | None:
+        del results
+        ours = case.best(_CLOUDSYNC, self.quantity)
+        return None if ours is None else _limited(ours, self.at_most, lambda value: _amount(value, self.quantity))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Growth(Target):
+    """No more than so many bytes of memory above what a smaller case takes."""
+
+    smaller: str
+    at_most: float
+
+    @property
+    def text(self) -> str:
+        return f"peak memory ≤ {_amount(self.at_most, 'peak')} above the case {self.smaller}"
+
+    def _judge(self, case: CaseResult, results: Results) -> Judgement | None:
+        smaller = results.case(self.smaller)
+        less = None if smaller is None else smaller.best(_CLOUDSYNC, "peak")
+        ours = case.best(_CLOUDSYNC, "peak")
+        if ours is None or less is None:
+            return None
+        return _limited(ours - less, self.at_most, lambda value: _amount(value, "peak"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Only(Target):
+    """No requests about objects of other kinds."""
+
+    kinds: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return f"no requests but {', '.join(kind.upper() for kind in self.kinds)}"
+
+    def _judge(self, case: CaseResult, results: Results) -> Judgement | None:
+        del results
+        requests = case.requests.get(_CLOUDSYNC)
+        if requests is None:
+            return None
+        # A look at the bucket itself is no request about an object.
+        others = {kind: count for kind, count in requests.items() if kind not in {*self.kinds, "bucket"} and count}
+        return Judgement(describe_requests(requests), not others, describe_requests(others))
+
+
+def describe_requests(requests: dict[str, int]) -> str:
+    """Return counts in words, the most frequent kind first."""
+    ordered = sorted(requests.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count:,} {kind.upper()}" for kind, count in ordered)
+
+
+def _limited(value: float, limit: float, show) -> Judgement:  # type: ignore[no-untyped-def] # a function of a number
+    missed = "" if value <= limit else f"{value / limit - 1:.0%}"
+    return Judgement(show(value), value <= limit, missed)
+
+
+def _amount(value: float, quantity: Quantity) -> str:
+    if quantity == "peak":
+        return f"{value / MIB:.0f} MiB"
+    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+
+
+TARGETS: tuple[Target, ...] = (
+    Ratio(case="small-up", peer="rclone", at_most=0.60),
+    Ratio(case="small-up", peer="s5cmd", at_most=0.35),
+    Ratio(case="small-up", peer="rclone", at_most=0.60, quantity="cpu"),
+    Ratio(case="small-down", peer="rclone", at_most=0.90),
+    Ratio(case="small-down", peer="s5cmd", at_most=0.30),
+    Ratio(case="no-op", peer="s5cmd", at_most=1.00),
+    Ratio(case="no-op", peer="rclone", at_most=0.50),
+    Only(case="no-op", kinds=("list",)),
+    Ratio(case="large-up", peer="best", at_most=1.05),
+    Ceiling(case="large-up", at_most=200 * MIB, quantity="peak"),
+    Ratio(case="large-down", peer="best", at_most=1.05),
+    Ceiling(case="large-down", at_most=200 * MIB, quantity="peak"),
+    Ratio(case="million", peer="rclone", at_most=0.50),
+    Ratio(case="million", peer="s5cmd", at_most=0.15),
+    Ceiling(case="million", at_most=150 * MIB, quantity="peak"),
+    Growth(case="million", smaller="hundred-thousand", at_most=20 * MIB),
+    Only(case="million", kinds=("list",)),
+    Ceiling(case="plan", at_most=5.0),
+    Ratio(case="latency", peer="s5cmd", at_most=1.00),
+    Ratio(case="deletes", peer="s5cmd", at_most=1.00),
+    Ratio(case="bucket-copy", peer="rclone", at_most=1.00),
+    Only(case="bucket-copy", kinds=("list", "copy")),
+    Ceiling(case="startup-version", at_most=0.15),
+    Ceiling(case="startup-no-op", at_most=0.60),
+)
