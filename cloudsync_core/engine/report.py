@@ -39,9 +39,11 @@ class Tally:
 
     def restart(self) -> None:
         """Count the keys anew: the listings are read again, and will show what has been written by now."""
-        self._earlier.added += self.counts.added
-        self._earlier.updated += self.counts.updated
+        counts = self._counts_of_all()
+        self._earlier = Counts(added=counts.added, updated=counts.updated)
         self._begin()
+        # The limit of deletes is a share of what was there before the run.
+        self.target_objects = -counts.added
 
     def settled(self, step: Settled) -> None:
         """Count keys about which nothing is to be done."""
@@ -105,7 +107,7 @@ class Tally:
             failures=groups,
             message=message,
             deletes_withheld=self._deletes_left,
-            target_objects=self.target_objects,
+            target_objects=max(self.target_objects, 0),
         )
 
     def _begin(self) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body
 from cloudsync_core.engine.recheck import change_since
-from cloudsync_core.errors import BackendError, CancelledError
+from cloudsync_core.errors import BackendError, CancelledError, IntegrityError
 from cloudsync_core.models import Digest, ObjectInfo
 
 
@@ -102,7 +102,7 @@ def named(side: Backend, key: str) -> Iterator[None]:
     """Let errors of the content, which know no name, say which object was read."""
     try:
         yield
-    except BackendError as error:
+    except IntegrityError as error:
         if not error.operation:
             error.operation, error.location, error.key = "get", side.location, key
         raise

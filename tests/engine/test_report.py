@@ -136,9 +136,23 @@ class TestRestart:
 
     def test_objects_failures_and_hindrances_are_counted_anew(self, tally):
         self.first_pass(tally, [ADD])
-        assert (tally.source_objects, tally.target_objects, tally.hinders_deletes) == (0, 0, False)
+        assert (tally.source_objects, tally.hinders_deletes) == (0, False)
         assert report(tally).failures == []
         assert not tally.partial
+
+    def test_a_second_restart_counts_nothing_twice(self, tally):
+        self.first_pass(tally, [ADD, ADD, UPDATE])
+        for _ in range(2):
+            tally.finished(done(UPDATE))
+        tally.restart()
+        tally.settled(Settled("unchanged", "unchanged", count=4, on_source=4, on_target=4))
+        assert report(tally).counts == Counts(added=2, updated=1, unchanged=1)
+
+    def test_A10_the_target_is_as_large_as_it_was_before_the_run(self, tally):
+        self.first_pass(tally, [ADD, ADD, UPDATE])
+        assert report(tally).target_objects == 0
+        tally.settled(Settled("unchanged", "unchanged", count=4, on_source=4, on_target=4))
+        assert tally.target_objects == report(tally).target_objects == 2
 
     def test_bytes_and_proofs_stay(self, tally):
         self.first_pass(tally, [ADD, UPDATE])
