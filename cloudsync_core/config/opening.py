@@ -124,12 +124,14 @@ def _revealed(value: object) -> str:
 
 
 def _placed(error: ConfigError, loaded: LoadedConfig | None, path: KeyPath) -> str:
-    return f"{loaded.where(*path)}: {dotted(path[:-1])}: {error.args[0]}" if loaded else str(error.args[0])
+    place = [loaded.where(*path)] if loaded else []
+    side = [dotted(path[:-1])] if path[:-1] else []
+    return ": ".join([*place, *side, str(error.args[0])])
 
 
 def _wrong_options(error: OptionsError, loaded: LoadedConfig | None, at: KeyPath) -> OptionsError:
     if loaded is None:
-        return error
+        return OptionsError(_placed(error, None, at), problems=error.problems, hint=error.hint)
     found = [Problem((*at, *path), message, loaded.place((*at, *path))) for path, message in error.problems]
     listed = config_error(printable(str(loaded.path)), found, hint=error.hint)
     return OptionsError(str(listed.args[0]), problems=error.problems, hint=error.hint)

@@ -158,7 +158,10 @@ class TestBadInput:
             (["--source-option", "fsync"], "--source-option: write NAME=VALUE"),
             (["--source-option", "=x"], "--source-option: write NAME=VALUE"),
             (["--target-option", "fsync=true", "--target-option", "fsync=no"], "--target-option: fsync is given twice"),
-            (["--target-option", "fsnyc=true"], "fsnyc: there is no such option; did you mean fsync?"),
+            (
+                ["--target-option", "fsnyc=true"],
+                "target: the options of file:// are wrong: fsnyc: there is no such option; did you mean fsync?",
+            ),
             (["--target-option", "fsync=${env}"], "--target-option fsync: a reference is written ${env:NAME}"),
             (["--target-option", "fsync=${env:NOPE}"], "${env:NOPE}: no such environment variable\n  set NOPE"),
             (["--delete=yes"], "Option '--delete' does not take a value."),
