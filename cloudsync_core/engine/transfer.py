@@ -7,6 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 
+from cloudsync_core import keys
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body, ObjectReader
 from cloudsync_core.engine.attributes import AttributeRules
@@ -113,6 +114,9 @@ class Transfer:
 
     def _condition(self, action: Action, seen: ObjectInfo | None) -> PutCondition:
         """Return the condition that protects what another writer put there since the listing (D20)."""
+        if keys.is_marker(action.key) and self._target_capabilities.hierarchical:
+            # Making a folder replaces nothing, and another transfer may just have made it for what lies in it.
+            return ALWAYS
         if seen is None and self._target_capabilities.put_if_absent:
             return IF_ABSENT
         if seen is not None and seen.version and self._target_capabilities.put_if_match:

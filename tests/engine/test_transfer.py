@@ -117,6 +117,14 @@ class TestConditions:
         write(source, target)
         assert target.conditions == [IfMatch(old.version)]
 
+    def test_the_marker_of_a_folder_that_another_transfer_has_just_made_is_done(self, tree):
+        source = memory()
+        store(source, "x/", b"")
+        planned = action(source, tree, "x/")
+        store(tree, "x/a")
+        assert transfer(source, tree).write(planned).status == "done"
+        assert contents(tree) == {"x/a": b"content"}
+
     def test_an_add_that_meets_an_object_fails_and_leaves_it(self, source):
         target = memory()
         planned = action(source, target)
