@@ -7,87 +7,14 @@ is used here. Paths are what `ls` and `info` of the filesystem take: absolute, `
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import datetime as dt
 import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar
 
+from cloudsync_core.backends._fsspec_entry import Entry
 from cloudsync_core.body import CHUNK_SIZE
-from cloudsync_core.errors import UnexpectedBackendError
-
-_CONTENT: Final = (
-    "etag",
-    "checksum",
-    "md5",
-    "md5hash",
-    "md5checksum",
-    "content_hash",
-    "sha256",
-    "crc32c",
-    "generation",
-)
-"""Facts that change with the content, as filesystems name them, in lower case."""
-
-_IDENTITY: Final = ("ino", "fileid", "unique")
-"""Facts that change when another file takes the name."""
-
-_ORIGIN_TIMES: Final = ("mtime", "modify", "modified", "modificationtime")
-"""Times of the last change of the content, which a copy within the filesystem keeps."""
-
-_TIMES: Final = (*_ORIGIN_TIMES, "lastmodified", "last_modified", "updated", "created", "creation_time", "ctime")
-
-_MILLISECONDS_FROM: Final = 100_000_000_000
-"""A whole number of at least this is a time in milliseconds: in seconds it would be after the year 5000."""
-
-_SECOND_NS: Final = 1_000_000_000
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
-    """What a filesystem says of one path.
-
-    Attributes:
-        name: the last segment.
-        kind: "other" is a link, a device, whatever else.
-        size: bytes, or `None` where the filesystem does not tell.
-        stamp: changes when the content does, as far as the filesystem can tell; "" where it tells nothing but a size.
-        modified_ns: when the content last changed, or when the file was made: ns since the epoch; `None` if unknown.
-        is_origin_time: whether it is the former.
-        is_coarse: whether the stamp rests on times of whole seconds.
-    """
-
-    name: str
-    kind: Literal["file", "folder", "other"]
-    size: int | None
-    stamp: str = ""
-    modified_ns: int | None = None
-    is_origin_time: bool = False
-    is_coarse: bool = False
-
-    @classmethod
-    def of(cls, name: str, info: Mapping[str, Any]) -> Entry:
-        """Return the entry that an `info` dictionary of fsspec describes."""
-        kinds: dict[str, Literal["file", "folder"]] = {"file": "file", "directory": "folder"}
-        kind: Literal["file", "folder", "other"] = "other" if info.get("islink") else kinds.get(info["type"], "other")
-        facts = {fact.lower(): value for fact, value in info.items() if value is not None}
-        content = [str(facts[fact]) for fact in _CONTENT if fact in facts]
-        identity = [str(facts[fact]) for fact in _IDENTITY if fact in facts]
-        times = {fact: _nanoseconds(facts[fact]) for fact in _TIMES if fact in facts}
-        known = {fact: time for fact, time in times.items() if time is not None}
-        size = None if info.get("size") is None else int(info["size"])
-        stamp = "-".join([f"{size}", *content, *identity, *(f"{time // 1000:x}" for time in known.values())])
-        origin = next((fact for fact in known if fact in _ORIGIN_TIMES), None)
-        return cls(
-            name=name,
-            kind=kind,
-            size=size,
-            stamp=stamp if content or known else "",
-            modified_ns=known[origin] if origin is not None else next(iter(known.values()), None),
-            is_origin_time=origin is not None,
-            is_coarse=not content and all(time % _SECOND_NS == 0 for time in known.values()),
-        )
+from cloudsync_core.errors import InvalidKeyError, UnexpectedBackendError
 
 
 class Writer:
@@ -95,9 +22,6 @@ class Writer:
 
     def __init__(self, target: Any) -> None:
         self._target = target
-        # paramiko waits for the answer to every 32 KiB unless told otherwise; the size is checked afterwards.
-        if hasattr(target, "set_pipelined"):
-            target.set_pipelined(True)
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk`."""
@@ -146,6 +70,10 @@ class Files:
         """Return what is at `path`; raises `FileNotFoundError` where there is nothing."""
         return Entry.of(path.rstrip("/").rpartition("/")[2], self._fs.info(path))
 
+    def is_folder(self, path: str) -> bool:
+        """Tell whether `path` is a folder or a link to one; raises `FileNotFoundError` where there is nothing."""
+        return bool(self._fs.info(path)["type"] == "directory")
+
     def read(self, path: str, start: int, size: int) -> Iterator[bytes]:
         """Yield `size` bytes from `start` on, or fewer where the file ends earlier."""
         with self._fs.open(path, "rb") as source:
@@ -167,9 +95,10 @@ class Files:
 
         Raises:
             IsADirectoryError: `new` is a folder.
+            InvalidKeyError: `new` is a link or the like.
             OSError: the filesystem did not do what it said.
         """
-        self._require_no_folder_at(new)
+        self._require_replaceable(new)
         if self._renames:
             self._fs.mv(old, new)
         else:
@@ -186,41 +115,25 @@ class Files:
 
     def make_folder(self, path: str) -> None:
         """Make a folder with its parents; one that exists is no error."""
+        self._fs.makedirs(path, exist_ok=True)
+
+    def _require_replaceable(self, path: str) -> None:
+        """Raise for what is no file; some filesystems take the name of a folder, or of a link to one, for "into it"."""
         try:
-            self._fs.makedirs(path, exist_ok=True)
-        except Exception:
-            self._require_no_file_in(path)
-            raise
-        # Some take a file for the folder that exists.
-        self._require_no_file_in(path)
-
-    def _require_no_folder_at(self, path: str) -> None:
-        """Raise `IsADirectoryError` for a folder, whose name some filesystems take for "into that folder"."""
-        with contextlib.suppress(FileNotFoundError):
-            if self.entry(path).kind == "folder":
-                raise IsADirectoryError("a folder has that name")
-
-    def _require_no_file_in(self, path: str) -> None:
-        """Raise `NotADirectoryError` when `path`, or the nearest thing above it that exists, is no folder."""
-        while path.strip("/"):
-            try:
-                if self.entry(path).kind != "folder":
-                    raise NotADirectoryError("a file has the name of a folder")
-            except FileNotFoundError:
-                path = path.rstrip("/").rpartition("/")[0]
-            else:
-                return
+            kind = self.entry(path).kind
+        except FileNotFoundError:
+            return
+        if kind == "folder":
+            raise IsADirectoryError("a folder has that name")
+        if kind == "other":
+            raise InvalidKeyError("it is neither a file nor a folder here, and no object replaces it")
 
     def remove_folder(self, path: str) -> None:
         """Remove an empty folder; only where the filesystem is known to refuse when it holds something."""
         self._fs.rmdir(path)
 
     def close(self) -> None:
-        """Close the connection that the filesystem keeps, where it has one that can be closed."""
-        for name in ("ftp", "client"):
-            connection = getattr(self._fs, name, None)
-            if connection is not None and hasattr(connection, "close"):
-                connection.close()
+        """Close the connection, where the filesystem keeps one that can be closed; fsspec has no word for it."""
 
 
 class MemoryFiles(Files):
@@ -249,14 +162,3 @@ def _name(info: Mapping[str, Any], folder: str) -> str:
     if parent != folder.strip("/"):
         raise UnexpectedBackendError(f"the listing of a folder holds {path!r}, which does not lie in it")
     return name
-
-
-def _nanoseconds(time: object) -> int | None:
-    """Return a time as filesystems tell them, ns since the epoch to the microsecond, or `None` for a text."""
-    if isinstance(time, dt.datetime):
-        time = time.timestamp()
-    if isinstance(time, bool) or not isinstance(time, int | float):
-        return None
-    if isinstance(time, int):
-        return time * (1_000_000 if time >= _MILLISECONDS_FROM else _SECOND_NS)
-    return round(time * 1_000_000) * 1000

@@ -15,7 +15,8 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from cloudsync_core.backends._fsspec_files import Entry, Files, Writer
+from cloudsync_core.backends._fsspec_entry import Entry
+from cloudsync_core.backends._fsspec_files import Files, Writer
 from cloudsync_core.body import CHUNK_SIZE
 from cloudsync_core.errors import UnsupportedOperationError
 
@@ -53,10 +54,12 @@ class FtpFiles(Files):
         facts = dict(fact.partition("=")[::2] for fact in described[1:].partition(" ")[0].split(";") if fact)
         return _entry(path.rstrip("/").rpartition("/")[2], {name.lower(): value for name, value in facts.items()})
 
+    def is_folder(self, path: str) -> bool:
+        """Tell whether `path` is a folder; raises `FileNotFoundError` where there is nothing."""
+        return self.entry(path).kind == "folder"
+
     def read(self, path: str, start: int, size: int) -> Iterator[bytes]:
         """Yield `size` bytes from `start` on, or fewer where the file ends earlier."""
-        if not size:
-            return
         self._ftp.voidcmd("TYPE I")
         with self._refusing(path):
             connection = self._ftp.transfercmd(f"RETR {path}", start or None)
@@ -83,7 +86,7 @@ class FtpFiles(Files):
 
     def replace(self, old: str, new: str) -> None:
         """Give the file `old` the name `new`, in place of a file that has it, where the server does that."""
-        self._require_no_folder_at(new)
+        self._require_replaceable(new)
         self._ftp.rename(old, new)
 
     def remove(self, path: str) -> None:
@@ -94,14 +97,16 @@ class FtpFiles(Files):
     def make_folder(self, path: str) -> None:
         """Make a folder with its parents; one that exists is no error."""
         try:
-            kind = self.entry(path).kind
-        except FileNotFoundError:
-            if parent := path.rstrip("/").rpartition("/")[0]:
-                self.make_folder(parent)
-            self._make_one_folder(path)
-        else:
-            if kind != "folder":
-                raise NotADirectoryError("a file has the name of a folder")
+            self._ftp.mkd(path)
+        except ftplib.error_perm:
+            # It may be there, another connection may have been faster, or a folder above it is missing.
+            if self._is_there(path):
+                return
+            parent = path.rstrip("/").rpartition("/")[0]
+            if not parent or self._is_there(parent):
+                raise
+            self.make_folder(parent)
+            self._ftp.mkd(path)
 
     def remove_folder(self, path: str) -> None:
         """Remove an empty folder; raises where it holds something."""
@@ -111,13 +116,11 @@ class FtpFiles(Files):
         """Close the connection."""
         self._ftp.close()
 
-    def _make_one_folder(self, path: str) -> None:
+    def _is_there(self, path: str) -> bool:
         try:
-            self._ftp.mkd(path)
-        except ftplib.error_perm:
-            # Another connection may have been faster.
-            if self.entry(path).kind != "folder":
-                raise
+            return self.entry(path).kind == "folder"
+        except FileNotFoundError:
+            return False
 
     @contextlib.contextmanager
     def _refusing(self, path: str) -> Iterator[None]:

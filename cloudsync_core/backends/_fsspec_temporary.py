@@ -9,7 +9,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from cloudsync_core.backends._fsspec_files import Entry, Files
+from cloudsync_core.backends._fsspec_entry import Entry
+from cloudsync_core.backends._fsspec_files import Files
 from cloudsync_core.backends._fsspec_pool import Pool
 from cloudsync_core.errors import IntegrityError
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from cloudsync_core import keys
 from cloudsync_core.backend import Prune
-from cloudsync_core.backends._fsspec_files import Entry
+from cloudsync_core.backends._fsspec_entry import Entry, as_object
 from cloudsync_core.errors import printable
-from cloudsync_core.models import Gap, ObjectInfo, Page
+from cloudsync_core.models import Gap, Page
 
 PAGE_SIZE: Final = 1000
 """Objects and gaps in a page."""
@@ -115,8 +115,8 @@ def _one(key: str, entry: Entry) -> Found:
     return key, entry
 
 
-def pages(found: Iterator[Found], info: Callable[[str, Entry], ObjectInfo]) -> Iterator[Page]:
+def pages(found: Iterator[Found]) -> Iterator[Page]:
     """Yield what was found as pages, in the same order."""
     while batch := list(itertools.islice(found, PAGE_SIZE)):
-        entries = [info(key, what) for key, what in batch if isinstance(what, Entry)]
+        entries = [as_object(key, what) for key, what in batch if isinstance(what, Entry)]
         yield Page.of(entries, tuple(what for _, what in batch if isinstance(what, Gap)))

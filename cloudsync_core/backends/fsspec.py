@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Generator, Iterator
 from typing import Any, Final
 
@@ -13,24 +12,24 @@ from fsspec.registry import known_implementations, registry
 from cloudsync_core import keys
 from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
 from cloudsync_core.backends._fsspec_address import REFUSED, Address, FsspecOptions
+from cloudsync_core.backends._fsspec_entry import Entry, as_object
 from cloudsync_core.backends._fsspec_errors import translate
-from cloudsync_core.backends._fsspec_files import Entry, Files, MemoryFiles
+from cloudsync_core.backends._fsspec_files import Files, MemoryFiles
 from cloudsync_core.backends._fsspec_ftp import FtpFiles
 from cloudsync_core.backends._fsspec_pool import Pool
+from cloudsync_core.backends._fsspec_sftp import SftpFiles
 from cloudsync_core.backends._fsspec_temporary import Leftovers, Temporary
+from cloudsync_core.backends._fsspec_tree import Tree
 from cloudsync_core.backends._fsspec_walk import Walk, pages
 from cloudsync_core.body import Body, ObjectReader
 from cloudsync_core.capabilities import Capabilities
 from cloudsync_core.errors import (
     BackendError,
     ConfigError,
-    ContainerNotFoundError,
     InvalidKeyError,
-    ObjectNotFoundError,
     PluginLoadError,
     PreconditionFailedError,
     UnavailableError,
-    UnexpectedBackendError,
     UnknownBackendError,
     UnsupportedOperationError,
 )
@@ -40,6 +39,7 @@ from cloudsync_core.models import (
     Always,
     Attributes,
     ByteRange,
+    Gap,
     Identity,
     ObjectInfo,
     Page,
@@ -49,7 +49,7 @@ from cloudsync_core.models import (
 
 __all__ = ["FsspecBackend", "FsspecOptions", "available"]
 
-_FILES: Final[dict[str, type[Files]]] = {"ftp": FtpFiles, "memory": MemoryFiles}
+_FILES: Final[dict[str, type[Files]]] = {"ftp": FtpFiles, "memory": MemoryFiles, "sftp": SftpFiles}
 
 _LOCAL: Final = frozenset({"file", "memory"})
 """Protocols of filesystems that are read without a network."""
@@ -59,12 +59,6 @@ _REMOVES_EMPTY_ONLY: Final = frozenset({"file", "ftp", "memory", "sftp", "smb"})
 
 Elsewhere (HDFS, WebDAV) removing a folder takes everything below with it, what was written there a moment ago included.
 """
-
-_COARSE_NS: Final = 2_000_000_000
-"""Nanoseconds within which two changes of a file may carry the same time where times are whole seconds."""
-
-_MARKER: Final = "folder"
-"""The fingerprint of a folder: it holds no bytes of its own, so nothing about it ever changes."""
 
 
 def available(scheme: str) -> bool:
@@ -98,7 +92,6 @@ class FsspecBackend(Backend):
         self._filesystem = _filesystem_class(location.scheme)
         self._address = Address(self._filesystem, location, options)
         self.location = self._address.location
-        self._create = options.create
         self._path = self._address.path
         self._keeps_folders = self._address.protocol in _REMOVES_EMPTY_ONLY
         self._capabilities = Capabilities(
@@ -106,8 +99,7 @@ class FsspecBackend(Backend):
         )
         self._pool = Pool(self._connect, shared=self._filesystem.async_impl)
         self._leftovers = Leftovers(self._path)
-        self._folders_seen: set[str] = set()
-        self._markers_put: set[str] = set()
+        self._tree = Tree(self._address, create=options.create, keeps_folders=self._keeps_folders)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -123,22 +115,28 @@ class FsspecBackend(Backend):
         """Yield the files and empty folders, folder by folder. See `Backend.list`."""
         with self._naming("list"), self._pool.lend() as files:
             start = keys.folder(prefix)
-            if not self._has_root(files) or (start and not self._is_folder(files, start)):
+            if not self._tree.has_root(files):
+                return
+            reached = self._tree.reach(files, start.removesuffix("/")) if start else "folder"
+            if reached == "other":
+                reason = "it is neither a file nor a folder"
+                yield Page.of((), (Gap(prefix, reason, subtree=True, kind="skipped"),))
+            if reached != "folder":
                 return
             walk = Walk(
                 lambda folder: files.entries(self._path(folder)),
-                lambda folder: self._is_folder(files, folder),
+                lambda folder: self._tree.kind(files, folder) == "folder",
                 leftover=self._leftovers.note,
                 markers=self._keeps_folders,
                 start_after=start_after,
                 prune=prune,
             )
-            yield from pages(walk.below(start), self._info)
+            yield from pages(walk.below(start))
 
     def stat(self, key: str) -> ObjectInfo:
         """Return what the file or folder is. See `Backend.stat`."""
         with self._naming("stat", key), self._pool.lend() as files:
-            return self._info(key, self._find(files, key))
+            return as_object(key, self._tree.find(files, key))
 
     @contextlib.contextmanager
     def get(
@@ -148,8 +146,8 @@ class FsspecBackend(Backend):
         with contextlib.ExitStack() as stack:
             with self._naming("get", key):
                 files = stack.enter_context(self._pool.lend())
-                found = self._find(files, key)
-                info = self._info(key, found)
+                found = self._tree.find(files, key)
+                info = as_object(key, found)
                 if if_match is not None and (not if_match or if_match != info.version):
                     raise PreconditionFailedError("it is another version now")
             wanted = byte_range or ByteRange(0)
@@ -174,19 +172,19 @@ class FsspecBackend(Backend):
                 raise UnsupportedOperationError("this filesystem has no conditional writes")
         if keys.is_marker(key):
             return self._put_marker(key, body)
-        folder = "".join(key.rpartition("/")[:2])
+        folder = key.rpartition("/")[0]
         with contextlib.ExitStack() as stack:
             with self._naming("put", key):
                 files = stack.enter_context(self._pool.lend())
                 self._leftovers.collect(files)
-                self._make_folder(files, folder)
+                self._tree.make_folder(files, folder)
                 temporary = stack.enter_context(Temporary(files, self._pool, self._path(folder), self._path(key)))
             for chunk in body.chunks():
                 with self._naming("put", key):
                     temporary.write(chunk)
             with self._naming("put", key):
                 written = temporary.commit()
-        return self._info(key, written, fresh=True)
+        return as_object(key, written, written=True)
 
     def delete(self, key: str, *, if_match: Version | None = None) -> None:
         """Remove the file, or the folder of a marker if it is empty, and the folders that this empties.
@@ -198,8 +196,7 @@ class FsspecBackend(Backend):
                 raise UnsupportedOperationError("this filesystem cannot remove one version of a file and no other")
             with self._pool.lend() as files:
                 self._leftovers.collect(files)
-                if keys.tree_problem(key) is None and self._remove(files, key):
-                    self._remove_emptied(files, key)
+                self._tree.remove(files, key)
 
     def check_key(self, key: str) -> None:
         """Raise `InvalidKeyError` for what no path of the filesystem can be. See `Backend.check_key`."""
@@ -223,65 +220,16 @@ class FsspecBackend(Backend):
             filesystem.dircache.use_listings_cache = False
         return _FILES.get(self._address.protocol, Files)(filesystem)
 
-    def _info(self, key: str, entry: Entry, *, fresh: bool = False) -> ObjectInfo:
-        """Return an entry as an object; `fresh` is what this backend has just written."""
-        modified_ns = entry.modified_ns or 0
-        if entry.kind == "folder":
-            return ObjectInfo(key, 0, _MARKER, modified_ns, Version(_MARKER), attributes=NO_ATTRIBUTES)
-        if entry.size is None:
-            raise UnexpectedBackendError("the filesystem does not tell its size")
-        # A change in the same second would not show (catalogue B07).
-        is_young = entry.is_coarse and abs(time.time_ns() - modified_ns) <= _COARSE_NS
-        return ObjectInfo(
-            key=key,
-            size=entry.size,
-            fingerprint="" if is_young and not fresh else entry.stamp,
-            modified_ns=modified_ns,
-            version=Version(entry.stamp or None),
-            attributes=Attributes(mtime_ns=modified_ns) if entry.is_origin_time else NO_ATTRIBUTES,
-        )
-
-    def _find(self, files: Files, key: str) -> Entry:
-        """Return what is at `key`; raises `ObjectNotFoundError` where there is no object."""
-        wanted = "folder" if keys.is_marker(key) else "file"
-        if keys.tree_problem(key) is None:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                entry = files.entry(self._path(key))
-                if entry.kind == wanted:
-                    return entry
-        self._has_root(files)
-        raise ObjectNotFoundError("there is no such object")
-
-    def _is_folder(self, files: Files, folder: str) -> bool:
-        if keys.tree_problem(folder) is not None:
-            return False
-        try:
-            return files.entry(self._path(folder)).kind == "folder"
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-
-    def _has_root(self, files: Files) -> bool:
-        """Tell whether the root is there; raises `ContainerNotFoundError` unless the first put may make it."""
-        if not self._address.root.strip("/"):
-            return True
-        try:
-            kind = files.entry(self._address.root).kind
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if self._create:
-                return False
-            raise ContainerNotFoundError("there is no such folder", hint="make it, or check the address") from error
-        if kind != "folder":
-            raise ContainerNotFoundError("it is not a folder")
-        return True
-
     def _chunks(self, files: Files, key: str, found: Entry, start: int, size: int) -> Generator[bytes, None, None]:
         """Yield the bytes, and raise at the end when they need not be those of `found` (clause G1)."""
-        if found.kind == "folder":
+        if not size:
             return
         path = self._path(key)
+        # One byte more than there should be: a longer file in its place is noticed even if its times tell nothing.
+        wanted = size + 1 if start + size == found.size else size
         with self._naming("get", key):
             try:
-                yield from files.read(path, start, size)
+                yield from files.read(path, start, wanted)
                 try:
                     after = files.entry(path)
                 except FileNotFoundError:
@@ -292,59 +240,13 @@ class FsspecBackend(Backend):
             if after is None or (after.size, after.stamp) != (found.size, found.stamp):
                 raise PreconditionFailedError("it changed while it was read")
 
-    def _make_folder(self, files: Files, folder: str) -> None:
-        """Make the folder of that key ("" for the root) unless it is known to be there."""
-        if folder in self._folders_seen:
-            return
-        if not self._has_root(files):
-            files.make_folder(self._address.root)
-        if folder:
-            files.make_folder(self._path(folder))
-        self._folders_seen.add(folder)
-
     def _put_marker(self, key: str, body: Body) -> ObjectInfo:
         filled = any(True for _ in body.chunks())
         with self._naming("put", key):
             if filled:
                 raise InvalidKeyError("a folder has no bytes of its own, so no object of this name can have any")
-            self._markers_put.add(key)
             with self._pool.lend() as files:
-                self._make_folder(files, key)
-                return self._info(key, self._find(files, key))
-
-    def _remove(self, files: Files, key: str) -> bool:
-        """Remove exactly what `key` names, and tell whether there was such a thing."""
-        path = self._path(key)
-        try:
-            kind = files.entry(path).kind
-            if kind == "other":
-                raise InvalidKeyError("it is neither a file nor a folder, and is not removed")
-            if keys.is_marker(key) != (kind == "folder"):
-                return False
-            if kind == "file":
-                files.remove(path)
-                return True
-            if not self._keeps_folders or files.entries(path):
-                return False
-            self._markers_put.discard(key)
-            files.remove_folder(path)
-        except (FileNotFoundError, NotADirectoryError):
-            self._has_root(files)
-            return False
-        return True
-
-    def _remove_emptied(self, files: Files, key: str) -> None:
-        """Remove the folders that held nothing but `key`, except those that were put as markers."""
-        if not self._keeps_folders:
-            return
-        self._folders_seen.clear()
-        for folder in reversed(keys.parents(key)):
-            if folder + "/" in self._markers_put:
-                return
-            try:
-                files.remove_folder(self._path(folder))
-            except Exception:  # noqa: BLE001 - it holds something, or somebody else was faster: either way it is no error
-                return
+                return as_object(key, self._tree.make_marker(files, key))
 
     @contextlib.contextmanager
     def _naming(self, operation: str, key: str | None = None) -> Iterator[None]:
@@ -358,7 +260,7 @@ class FsspecBackend(Backend):
 
     def _meaning_of(self, error: Exception, operation: str) -> BackendError:
         if operation == "put":
-            self._folders_seen.clear()
+            self._tree.forget()
             if isinstance(error, FileNotFoundError):
                 return UnavailableError("the folder was removed while the object was written")
         return translate(error, self._address.secrets)
