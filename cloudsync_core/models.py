@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
@@ -134,9 +135,10 @@ class Page:
         row: returns the full entry of the row of that index.
         gaps: what was met on the way here and cannot be presented as an object. In an ordered listing a gap comes no
             later than the first key after it, on a page of its own where no key follows.
+        listed_at: when the store told this, in seconds of the monotonic clock; now, unless given.
     """
 
-    __slots__ = ("_row", "fingerprints", "gaps", "keys", "sizes")
+    __slots__ = ("_row", "fingerprints", "gaps", "keys", "listed_at", "sizes")
 
     def __init__(
         self,
@@ -145,6 +147,8 @@ class Page:
         fingerprints: Sequence[str],
         row: Callable[[int], ObjectInfo],
         gaps: tuple[Gap, ...] = (),
+        *,
+        listed_at: float | None = None,
     ) -> None:
         if not len(keys) == len(sizes) == len(fingerprints):
             raise ValueError("the columns of a page have different lengths")
@@ -153,9 +157,10 @@ class Page:
         self.fingerprints = fingerprints
         self._row = row
         self.gaps = gaps
+        self.listed_at = time.monotonic() if listed_at is None else listed_at
 
     @classmethod
-    def of(cls, entries: Sequence[ObjectInfo], gaps: tuple[Gap, ...] = ()) -> Page:
+    def of(cls, entries: Sequence[ObjectInfo], gaps: tuple[Gap, ...] = (), *, listed_at: float | None = None) -> Page:
         """Return a page of `entries`, for backends that have nothing faster."""
         return cls(
             [entry.key for entry in entries],
@@ -163,6 +168,7 @@ class Page:
             [entry.fingerprint for entry in entries],
             entries.__getitem__,
             gaps,
+            listed_at=listed_at,
         )
 
     def __len__(self) -> int:
@@ -186,6 +192,7 @@ class Page:
             [self.fingerprints[index] for index in wanted],
             lambda index: row(wanted[index]),
             gaps,
+            listed_at=self.listed_at,
         )
 
 

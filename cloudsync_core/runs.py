@@ -30,6 +30,7 @@ class Action:
         reason: machine-readable: the verdict of the comparison, for instance "not-on-target" or "size".
         source: the source's object that will be written; `None` for a delete.
         target: the target's object as it was listed; `None` for an add.
+        seen_at: when the target was seen to be so: seconds of this process's monotonic clock, not saved in plans.
     """
 
     kind: ActionKind
@@ -37,6 +38,7 @@ class Action:
     reason: str
     source: ObjectInfo | None = None
     target: ObjectInfo | None = None
+    seen_at: float = dataclasses.field(default=float("-inf"), repr=False, compare=False)
 
     @property
     def size(self) -> int:

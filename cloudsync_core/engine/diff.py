@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, TypeVar, cast
 
@@ -37,6 +38,7 @@ class BasePage:
     __slots__ = ("digests", "keys", "sources", "targets")
 
     gaps: tuple[Gap, ...] = ()
+    listed_at = float("-inf")
 
     def __init__(
         self,
@@ -67,6 +69,7 @@ class Pair:
         target_gap: likewise of the target.
         source_folder: the source has other keys under this one, which is a marker.
         target_folder: likewise of the target.
+        target_seen_at: when the target's listing told what it tells of this key: seconds of the monotonic clock.
     """
 
     key: str
@@ -77,6 +80,7 @@ class Pair:
     target_gap: Gap | None = None
     source_folder: bool = False
     target_folder: bool = False
+    target_seen_at: float = float("-inf")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -185,6 +189,7 @@ def _pair(key: str, s: _Cursor[Page, ObjectInfo], t: _Cursor[Page, ObjectInfo], 
         t.gaps.covering(key) if target is None else None,
         marker and s.head is not None and s.head.startswith(key),
         marker and t.head is not None and t.head.startswith(key),
+        t.seen_at,
     )
 
 
@@ -202,6 +207,7 @@ class _Cursor(Generic[_Columns, _Row]):
         self.left = 0
         self.head: str | None = None
         self.gaps = _Gaps()
+        self.seen_at = time.monotonic()
         self._load()
 
     def advance(self, count: int) -> None:
@@ -222,6 +228,7 @@ class _Cursor(Generic[_Columns, _Row]):
     def _load(self) -> None:
         for page in self._pages:
             self.gaps.add(page.gaps)
+            self.seen_at = page.listed_at
             if page.keys:
                 self.page, self.index, self.left, self.head = page, 0, len(page.keys), page.keys[0]
                 return

@@ -126,7 +126,7 @@ class Planner:
         if keys.is_marker(pair.key) and self._target_capabilities.hierarchical:
             # A folder that holds something is there without a marker; whether it is, only the store can tell.
             return _marker_of_a_folder(pair) if pair.target_folder else None
-        return Action("add", pair.key, "not-on-target", pair.source)
+        return Action("add", pair.key, "not-on-target", pair.source, seen_at=pair.target_seen_at)
 
     def _unmappable(self, key: str, size: int) -> str | None:
         """Say why the target can hold no object of that name and size, or return `None` when it can (P10)."""
@@ -165,7 +165,7 @@ class Planner:
             self._target.stat(pair.key)
         except ObjectNotFoundError:
             if pair.target is None:
-                return Action("add", pair.key, "not-on-target", pair.source)
+                return Action("add", pair.key, "not-on-target", pair.source, seen_at=pair.target_seen_at)
             return Settled("unknown", "it vanished while it was compared", pair.key, on_source=1, on_target=1)
         except BackendError as error:
             if error.disposition is Disposition.ABORT:

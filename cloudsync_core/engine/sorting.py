@@ -7,6 +7,7 @@ import heapq
 import itertools
 import json
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from operator import attrgetter, itemgetter
 
@@ -30,6 +31,7 @@ def sort_pages(pages: Iterable[Page]) -> Iterator[Page]:
 
     A gap may concern any key, so all gaps come with the first page.
     """
+    started = time.monotonic()
     gaps: list[Gap] = []
     rows = _rows(pages, gaps)
     runs: list[Iterator[_Row]] = []
@@ -41,7 +43,7 @@ def sort_pages(pages: Iterable[Page]) -> Iterator[Page]:
         merged = heapq.merge(*runs, key=_by_key)
         while (chunk := list(itertools.islice(merged, PAGE_LENGTH))) or gaps:
             entries = [decode_object(json.loads(text)) for _, text in chunk]
-            yield Page.of(entries, tuple(sorted(gaps, key=attrgetter("key"))))
+            yield Page.of(entries, tuple(sorted(gaps, key=attrgetter("key"))), listed_at=started)
             gaps.clear()
 
 

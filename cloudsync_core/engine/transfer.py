@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from cloudsync_core import keys
@@ -27,6 +28,12 @@ from cloudsync_core.errors import (
 from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.models import ALWAYS, IF_ABSENT, Attributes, IfMatch, ObjectInfo, PutCondition
 from cloudsync_core.runs import Action, Outcome
+
+FRESH_SECONDS = 60.0
+"""How long a listing of the target is believed that showed no object, where a put cannot be told to meet none.
+
+A look before every add would cost as much as the add; without a bound, a run of hours would replace what others wrote
+in these hours."""
 
 _DIGEST = "md5"
 """What is computed of content that no store has a digest of. MD5 guards against accidents, which is what happens
@@ -74,6 +81,7 @@ class Transfer:
         self._target_capabilities = target.capabilities
         self._source_capabilities = source.capabilities
         self._server_copy = rules.server_copy and target.can_copy_from(source)
+        self._look_first = False
         self._verification = Verification(target, read_back=rules.read_back, stop=stop)
 
     def write(self, action: Action) -> Outcome:
@@ -103,8 +111,15 @@ class Transfer:
                 except (AccessDeniedError, UnsupportedOperationError):
                     # The target's credentials cannot read the source: from here on the bytes pass through this machine.
                     self._server_copy = False
-            with self._source.get(action.key) as reader, named(self._source, action.key):
-                return self._stream(action, condition, reader, attempts)
+            try:
+                with self._source.get(action.key) as reader, named(self._source, action.key):
+                    return self._stream(action, condition, reader, attempts)
+            except UnsupportedOperationError:
+                if condition != IF_ABSENT or self._look_first:
+                    raise
+                # Only the place itself knows: a directory may lie on a file system without hard links.
+                self._look_first = True
+                return self._write_once(action, attempts)
         except _CONFLICTS:
             # An earlier attempt may have succeeded and only its answer been lost (F01): then this is our own object.
             own = self._own_object(action, attempts)
@@ -117,8 +132,10 @@ class Transfer:
         if keys.is_marker(action.key) and self._target_capabilities.hierarchical:
             # Making a folder replaces nothing, and another transfer may just have made it for what lies in it.
             return ALWAYS
-        if seen is None and self._target_capabilities.put_if_absent:
+        if seen is None and self._target_capabilities.put_if_absent and not self._look_first:
             return IF_ABSENT
+        if seen is None and time.monotonic() - action.seen_at < FRESH_SECONDS:
+            return ALWAYS
         if seen is not None and seen.version and self._target_capabilities.put_if_match:
             return IfMatch(seen.version)
         if (changed := change_since(self._target, action.key, seen, operation=action.kind)) is not None:

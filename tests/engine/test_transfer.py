@@ -11,7 +11,7 @@ from cloudsync_core.body import Body
 from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.policy import HeaderRule
 from cloudsync_core.engine.progress import Progress
-from cloudsync_core.engine.transfer import Transfer, TransferRules
+from cloudsync_core.engine.transfer import FRESH_SECONDS, Transfer, TransferRules
 from cloudsync_core.errors import (
     AccessDeniedError,
     CancelledError,
@@ -19,6 +19,7 @@ from cloudsync_core.errors import (
     PreconditionFailedError,
     UnauthenticatedError,
     UnavailableError,
+    UnsupportedOperationError,
 )
 from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.location import Location
@@ -551,3 +552,28 @@ def test_errors_name_the_object_once(source):
     target = Scripted(memory())
     target.faults["put"] = [Fault(AccessDeniedError("no", operation="put", location="memory://x", key="k"))]
     assert write(source, target).error == "put memory://x/k: no"
+
+
+class TestFreshListings:
+    """D20: an add to a store without conditions believes a listing of the target for a while, and not for hours."""
+
+    def test_right_after_the_listing_nothing_is_asked_again(self, source):
+        target = Watched(plain(), **POOR)
+        planned = dataclasses.replace(action(source, target), seen_at=time.monotonic())
+        assert transfer(source, target).write(planned).status == "done"
+        assert target.conditions == [ALWAYS]
+        assert target.called("stat") == []
+
+    def test_an_old_listing_is_not_believed(self, source):
+        target = Watched(plain(), **POOR)
+        planned = dataclasses.replace(action(source, target), seen_at=time.monotonic() - FRESH_SECONDS)
+        store(target.inner, "k", b"somebody else's")
+        assert transfer(source, target).write(planned).cause == "ObjectExistsError"
+        assert content(target.inner, "k") == b"somebody else's"
+
+    def test_a_place_without_the_condition_that_its_kind_has_is_looked_at(self, source):
+        target = Watched(memory())
+        target.faults["put"] = [Fault(UnsupportedOperationError("no hard links here"))]
+        planned = action(source, target)
+        assert transfer(source, target).write(planned).status == "done"
+        assert target.conditions == [IF_ABSENT, ALWAYS]
