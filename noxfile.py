@@ -88,6 +88,19 @@ def docs(session):
 
 
 @nox.session(python=PYTHONS[0])
+def bench(session):
+    """cloudsync beside its peers; `-- --quick` takes less than three minutes, the whole run about an hour."""
+    install(session, "test")
+    session.install("s5cmd", "s3fs")
+    # Alone, because it pins libraries of which cloudsync is to be measured with its own versions.
+    other = Path(session.create_tmp()) / "awscli"
+    if not other.exists():
+        session.run("python", "-m", "venv", str(other))
+    session.run(str(other / "bin/python"), "-m", "pip", "install", "--quiet", "awscli", external=True, silent=True)
+    session.run("python", "-m", "benchmarks", "--peers", str(other / "bin"), *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
 def demo(session):
     """`make demo` as a newcomer meets it: in a fresh clone of the last commit, then once more."""
     with tempfile.TemporaryDirectory() as folder:

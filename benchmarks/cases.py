@@ -19,6 +19,8 @@ from benchmarks.synthetic.listing import PAGE
 from benchmarks.tools import CLOUDSYNC, Bucket, Job, Tool
 from benchmarks.trees import Tree, digests_below, expect
 
+_UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"), (1, "B"))
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scene:
@@ -45,7 +47,7 @@ class Case(abc.ABC):
 
     Attributes:
         name: on the command line and in the results.
-        title: what is done, with `{count}` for the number of objects at the scale of the run.
+        title: what is done, with `{count}` for the number of objects, and `{size}` for that of files.
         server: which server; "none" where there is none.
         tools: who does it, in turns.
         quick: part of a quick run.
@@ -62,6 +64,10 @@ class Case(abc.ABC):
     @abc.abstractmethod
     def count(self, scale: float) -> int:
         """Return the number of objects at a scale."""
+
+    def describe(self, scale: float) -> str:
+        """Return the title at a scale."""
+        return self.title.format(count=f"{self.count(scale):,}")
 
     @abc.abstractmethod
     def scene(self, tool: Tool, stage: Stage) -> Scene:
@@ -88,10 +94,18 @@ class Files(Case):
     def count(self, scale: float) -> int:
         return scaled(self.files, scale)
 
+    def bytes_each(self, scale: float) -> int:
+        """Return the size of a file at a scale: fewer files are done, or a smaller one where there is only one."""
+        return self.size if self.files > 1 else scaled(self.size, scale)
+
+    def describe(self, scale: float) -> str:
+        size = self.bytes_each(scale)
+        unit, name = next((unit, name) for unit, name in _UNITS if size >= unit)
+        return self.title.format(count=f"{self.count(scale):,}", size=f"{size / unit:.3g} {name}")
+
     def tree(self, stage: Stage) -> Tree:
-        """Return the tree at the stage's scale: fewer files, or a smaller one where there is only one."""
-        size = self.size if self.files > 1 else scaled(self.size, stage.scale)
-        return stage.tree(self.count(stage.scale), size)
+        """Return the tree at the stage's scale."""
+        return stage.tree(self.count(stage.scale), self.bytes_each(stage.scale))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

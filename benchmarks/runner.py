@@ -44,8 +44,7 @@ class Play:
         Raises:
             WrongResultError: a tool failed, or did not do what it was asked to.
         """
-        title = case.title.format(count=f"{case.count(self.theatre.scale):,}")
-        result = CaseResult(case.name, title, case.server, load=os.getloadavg()[0])
+        result = CaseResult(case.name, case.describe(self.theatre.scale), case.server, load=os.getloadavg()[0])
         tools = [tool for tool in case.tools if self.wanted(tool)]
         with self.theatre.case(), contextlib.ExitStack() as lasting:
             scenes: dict[str, Scene] = {}

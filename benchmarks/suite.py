@@ -12,18 +12,18 @@ _MIB = 1024 * 1024
 _SIZES_ONLY = RCLONE_32.comparing("--fast-list", "--size-only", counts=False)
 
 CASES: tuple[Case, ...] = (
-    Upload(name="small-up", title="{count} x 4 KiB up", files=10_000, size=4096, tools=EVERYBODY, quick=True),
-    Download(name="small-down", title="{count} x 4 KiB down", files=10_000, size=4096, tools=EVERYBODY, quick=True),
+    Upload(name="small-up", title="{count} x {size} up", files=10_000, size=4096, tools=EVERYBODY, quick=True),
+    Download(name="small-down", title="{count} x {size} down", files=10_000, size=4096, tools=EVERYBODY, quick=True),
     NothingToDo(
         name="no-op",
-        title="nothing to do, {count} x 4 KiB up",
+        title="nothing to do, {count} x {size} up",
         files=10_000,
         size=4096,
         tools=(CLOUDSYNC, *GO_TOOLS, _SIZES_ONLY, AWS, FSSPEC),
         quick=True,
     ),
-    Upload(name="large-up", title="1 GiB up", files=1, size=1024 * _MIB, tools=EVERYBODY),
-    Download(name="large-down", title="1 GiB down", files=1, size=1024 * _MIB, tools=EVERYBODY),
+    Upload(name="large-up", title="{size} up", files=1, size=1024 * _MIB, tools=EVERYBODY),
+    Download(name="large-down", title="{size} down", files=1, size=1024 * _MIB, tools=EVERYBODY),
     Listings(
         name="million",
         title="nothing to do, {count} objects, bucket to bucket",
@@ -56,7 +56,7 @@ CASES: tuple[Case, ...] = (
     ),
     Upload(
         name="latency",
-        title="{count} x 4 KiB up, 50 ms a request",
+        title="{count} x {size} up, 50 ms a request",
         files=5_000,
         size=4096,
         latency=0.05,
@@ -69,7 +69,7 @@ CASES: tuple[Case, ...] = (
     ),
     BucketToBucket(
         name="bucket-copy",
-        title="{count} x 4 KiB, bucket to bucket on one server",
+        title="{count} x {size}, bucket to bucket on one server",
         files=10_000,
         size=4096,
         tools=(CLOUDSYNC, *GO_TOOLS, AWS),
@@ -83,7 +83,7 @@ CASES: tuple[Case, ...] = (
     ),
     NothingToDo(
         name="startup-no-op",
-        title="nothing to do, {count} x 4 KiB up",
+        title="nothing to do, {count} x {size} up",
         files=10,
         size=4096,
         server="moto",

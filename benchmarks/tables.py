@@ -57,15 +57,14 @@ def cases(results: Results) -> str:
 
 
 def better_peers(results: Results) -> str:
-    """Return a line for each case in which a peer took less time than cloudsync, or one that says there is none."""
+    """Return a line for each case in which peers took less time than cloudsync, or one that says there is none."""
     lines = []
     for case in results.cases:
-        ours = case.best("cloudsync")
-        for tool in case.tools():
-            if ours is not None and case.of(tool)[0].family != "cloudsync" and case.median(tool, "wall") < ours:
-                kind = "" if case.of(tool)[0].counts else ", which proves less"
-                ratio = case.median(tool, "wall") / ours
-                lines.append(f"- {case.name}: {tool}{kind}, {ratio:.2f} x the time of cloudsync.")
+        ours = case.best("cloudsync") or 0.0
+        times = {_label(case, tool): case.median(tool, "wall") for tool in case.tools() if tool != "cloudsync"}
+        better = [f"{label} in {wall / ours:.2f} x" for label, wall in times.items() if wall < ours]
+        if better:
+            lines.append(f"- **{case.name}**: {'; '.join(better)} the time of cloudsync.")
     return "\n".join(lines) or "In no case that was measured."
 
 
@@ -82,6 +81,10 @@ def _machine(results: Results) -> str:
     return table(("", ""), ((name, str(value)) for name, value in facts.items()))
 
 
+def _label(case: CaseResult, tool: str) -> str:
+    return tool if case.of(tool)[0].counts else f"{tool} (proves less)"
+
+
 def _case_rows(case: CaseResult) -> Iterable[Row]:
     ours = case.best("cloudsync")
     for index, tool in enumerate(case.tools()):
@@ -91,7 +94,7 @@ def _case_rows(case: CaseResult) -> Iterable[Row]:
         served = [run.server_cpu for run in runs if run.server_cpu is not None]
         yield (
             f"**{case.name}**: {case.title}" if index == 0 else "",
-            tool if runs[0].counts else f"{tool} (proves less)",
+            _label(case, tool),
             f"{wall:.2f}",
             f"{shortest:.2f}-{longest:.2f}" if len(runs) > 1 else "one run",
             f"{wall / ours:.2f}" if ours else "",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -16,6 +18,8 @@ from benchmarks.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Server
 
 Programs = Mapping[str, Path]
 """Where the program of each family of tools is."""
+
+_LIBRARIES = ("fsspec", "s3fs", "obstore", "moto")
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
@@ -128,8 +132,11 @@ def find_programs(families: Sequence[str], peers: Path | None) -> dict[str, Path
     """
     places = [str(place) for place in (Path(sys.executable).parent, peers) if place is not None]
     search = os.pathsep.join([*places, os.environ.get("PATH", "")])
-    found: dict[str, Path] = {"fsspec": Path(sys.executable)}
-    for family in set(families) - found.keys():
+    found: dict[str, Path] = {}
+    for family in families:
+        if family == "fsspec":
+            found[family] = Path(sys.executable)
+            continue
         program = _s5cmd_of_package() if family == "s5cmd" else None
         program = program or shutil.which(family, path=search)
         if program is None:
@@ -139,12 +146,14 @@ def find_programs(families: Sequence[str], peers: Path | None) -> dict[str, Path
 
 
 def versions(programs: Programs) -> dict[str, str]:
-    """Return the version of each program."""
-    found = {"python": sys.version.split()[0]}
+    """Return the version of each program, and of the libraries under those that are in Python."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
     arguments = {"rclone": ["version"], "s5cmd": ["version"]}
     for family, program in programs.items():
         if family == "fsspec":
-            found |= {name: importlib.metadata.version(name) for name in ("fsspec", "s3fs")}
             continue
         command: list[str | Path] = [program, *arguments.get(family, ["--version"])]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout

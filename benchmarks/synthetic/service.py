@@ -26,7 +26,7 @@ class Service:
     """The buckets, and a count of every request that was made of them.
 
     Attributes:
-        requests: by kind: list, head, get, put, part, copy, delete, bulk-delete, multipart, bucket.
+        requests: by kind: list, head, get, put, part, copy, delete, bulk-delete, multipart, tagging, bucket.
     """
 
     def __init__(self, buckets: Mapping[str, Bucket]) -> None:
@@ -162,6 +162,10 @@ class Service:
         return _copy_result("CopyPartResult", md5(parts[number]))
 
     def _read(self, request: Request) -> Answer:
+        if "tagging" in request.query:
+            self.requests["tagging"] += 1
+            _existing(self._found(request.bucket).get(request.key))
+            return _result("Tagging", "<TagSet/>")
         self.requests[request.method.lower()] += 1
         stored = _existing(self._found(request.bucket).get(request.key))
         _check_match(request.headers.get("if-match"), stored)
