@@ -108,7 +108,7 @@ def rclone_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         rclone_binary(), "serve", "s3", data,
         "--auth-key", f"{_ACCESS_KEY_ID},{_SECRET_ACCESS_KEY}",
         "--addr", "127.0.0.1:0",
-        "--vfs-cache-mode", "off", "--dir-cache-time", "0s", "--poll-interval", "0",
+        "--vfs-cache-mode", "off",
     ]  # fmt: skip
     announces = re.compile(r"Starting s3 server on \[(http://127\.0\.0\.1:\d+)/?\]")
     log = tmp_path_factory.mktemp("rclone") / "log"

@@ -1,0 +1,156 @@
+"""The backend for `s3://`: what it can do, and the room in which each verb lives.
+
+s3fs connects the client and owns the event loop; its own verbs are not used, because they read globs and
+`?versionId=` into names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+
+from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
+from cloudsync_core.body import Body, ObjectReader
+from cloudsync_core.capabilities import Capabilities
+from cloudsync_core.errors import UnsupportedOperationError
+from cloudsync_core.location import Location
+from cloudsync_core.models import (
+    ALWAYS,
+    Attributes,
+    ByteRange,
+    DeleteResult,
+    Identity,
+    IfAbsent,
+    IfMatch,
+    ObjectInfo,
+    Page,
+    PutCondition,
+    Version,
+)
+from cloudsync_s3 import reading
+from cloudsync_s3.conditions import Kinds
+from cloudsync_s3.config import MIB, S3Options
+from cloudsync_s3.copies import Copier
+from cloudsync_s3.deletes import MOST_KEYS, Deleter
+from cloudsync_s3.place import Place
+from cloudsync_s3.puts import Putter
+
+LARGEST_OBJECT = 5 * 1024 * 1024 * MIB
+"""Bytes of an object (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
+
+
+class S3Backend(Backend):
+    """Objects under a prefix of a bucket, on Amazon S3 or a server that speaks its protocol.
+
+    Opening it connects the client, which asks nothing of the server.
+
+    Args:
+        location: `s3://bucket/prefix`, taken literally: nothing in it is decoded.
+        options: how to reach the server, and what it can do.
+
+    Raises:
+        ConfigError: the location names no bucket, or the connection cannot be set up.
+
+    Attributes:
+        place: the bucket and the prefix, on the connected server.
+    """
+
+    def __init__(self, location: Location, options: S3Options) -> None:
+        self.place = Place.open(location, options)
+        self.location = self.place.location
+        amazon = self.place.connection.is_amazon
+        writes = amazon if options.conditional_writes == "auto" else options.conditional_writes
+        kinds: Kinds = ()
+        if writes:
+            kinds = (IfAbsent,) if writes == "if-absent" else (IfAbsent, IfMatch)
+        deletes = amazon if options.conditional_deletes == "auto" else options.conditional_deletes
+        self._putter = Putter(self.place, kinds, threshold=options.multipart_threshold, part=options.part_size)
+        self._copier = Copier(self.place, kinds, is_amazon=amazon, putter=self._putter)
+        self._deleter = Deleter(self.place, conditional=deletes)
+        self._capabilities = Capabilities(
+            ordered_listing=self.place.ordered,
+            put_if_absent=IfAbsent in kinds,
+            put_if_match=IfMatch in kinds,
+            delete_if_match=deletes,
+            range_get=True,
+            server_copy=True,
+            user_metadata=True,
+            stores_mtime=True,
+            bulk_delete_max=MOST_KEYS,
+            max_object_size=LARGEST_OBJECT,
+            max_key_bytes=self.place.longest_name,
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the server can do, as far as the options and its being Amazon's tell."""
+        return self._capabilities
+
+    @property
+    def identity(self) -> Identity:
+        """The server and the root, whichever way both are written."""
+        return self.place.identity
+
+    def list(self, prefix: str = "", *, start_after: str | None = None, prune: Prune | None = None) -> Iterator[Page]:
+        """Yield the pages of the listing; see `Backend.list`."""
+        del prune
+        if start_after is not None and not self._capabilities.ordered_listing:
+            raise UnsupportedOperationError(
+                "a listing without order cannot start after a key", operation="list", location=self.location
+            )
+        return reading.pages(self.place, prefix, start_after)
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Return what the object is; see `Backend.stat`."""
+        return reading.stat(self.place, key)
+
+    def get(
+        self, key: str, *, byte_range: ByteRange | None = None, if_match: Version | None = None
+    ) -> AbstractContextManager[ObjectReader]:
+        """Open the object for reading; see `Backend.get`."""
+        return reading.get(self.place, key, byte_range, if_match)
+
+    def put(
+        self, key: str, body: Body, *, attributes: Attributes = NO_ATTRIBUTES, condition: PutCondition = ALWAYS
+    ) -> ObjectInfo:
+        """Write an object; see `Backend.put`."""
+        return self._putter.put(key, body, attributes, condition)
+
+    def delete(self, key: str, *, if_match: Version | None = None) -> None:
+        """Remove one object; see `Backend.delete`. In a bucket with versions it leaves a delete marker."""
+        self._deleter.delete(key, if_match)
+
+    def delete_many(self, items: Sequence[tuple[str, Version | None]]) -> Iterator[DeleteResult]:
+        """Remove objects and report every one; see `Backend.delete_many`."""
+        return self._deleter.delete_many(items)
+
+    def can_copy_from(self, source: Backend) -> bool:
+        """Tell whether `source` is on the same server and is reached with the same credentials."""
+        return (
+            isinstance(source, S3Backend)
+            and source.identity.namespace == self.identity.namespace
+            and source.place.credentials == self.place.credentials
+        )
+
+    def copy(
+        self,
+        source: Backend,
+        info: ObjectInfo,
+        key: str,
+        *,
+        attributes: Attributes | None = None,
+        condition: PutCondition = ALWAYS,
+    ) -> ObjectInfo:
+        """Copy an object inside the provider; see `Backend.copy`."""
+        if not isinstance(source, S3Backend) or not self.can_copy_from(source):
+            raise UnsupportedOperationError(
+                "the source is not on this server, or is reached with other credentials",
+                operation="copy",
+                location=self.location,
+                key=key,
+            )
+        return self._copier.copy(source.place, info, key, attributes, condition)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.place.connection.close()

@@ -1,0 +1,71 @@
+"""Conditions of writes: how a request says them, and what a refusal means (clause P4)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cloudsync_core.errors import (
+    BackendError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    UnsupportedOperationError,
+)
+from cloudsync_core.models import ALWAYS, IfAbsent, IfMatch, PutCondition, Version
+
+Kinds = tuple[type[PutCondition], ...]
+"""The conditions that a server honours in PutObject and CompleteMultipartUpload."""
+
+
+def if_match(version: Version) -> str:
+    """Return the value of an If-Match header for a version.
+
+    Raises:
+        UnsupportedOperationError: the version has no ETag, which is what S3 compares.
+    """
+    if version.etag is None:
+        raise UnsupportedOperationError("S3 compares versions by their ETag, and this one has none")
+    return f'"{version.etag}"'
+
+
+def parameters(condition: PutCondition, kinds: Kinds) -> dict[str, str]:
+    """Return the parameters that say a condition.
+
+    Raises:
+        UnsupportedOperationError: it is none of the kinds that the server honours.
+    """
+    if condition is ALWAYS:
+        return {}
+    if not isinstance(condition, kinds):
+        raise UnsupportedOperationError(
+            "this server is not known to honour conditions on writes",
+            hint="If it does, set the option conditional_writes.",
+        )
+    return {"IfMatch": if_match(condition.version)} if isinstance(condition, IfMatch) else {"IfNoneMatch": "*"}
+
+
+@contextlib.contextmanager
+def refusals(condition: PutCondition) -> Iterator[None]:
+    """Say of a write that was refused which condition did not hold."""
+    try:
+        yield
+    except PreconditionFailedError as error:
+        if not isinstance(condition, IfAbsent) or _about_the_source(error):
+            raise
+        raise _renamed(ObjectExistsError, "there is an object of that name", error) from error
+    except ObjectNotFoundError as error:
+        if not isinstance(condition, IfMatch):
+            raise
+        raise _renamed(PreconditionFailedError, "the object is gone", error) from error
+
+
+def _about_the_source(error: PreconditionFailedError) -> bool:
+    """Tell whether a copy was refused for its source; S3 names the header that did not hold."""
+    response: Mapping[str, Any] = getattr(error.__cause__, "response", {})
+    return str(response.get("Error", {}).get("Condition", "")).lower().startswith("x-amz-copy-source")
+
+
+def _renamed(kind: type[BackendError], reason: str, error: BackendError) -> BackendError:
+    return kind(reason, operation=error.operation, location=error.location, key=error.key)

@@ -1,0 +1,235 @@
+"""Multipart uploads: parts in order, a few on their way at a time, and nothing left behind when anything fails."""
+
+from __future__ import annotations
+
+import base64
+import collections
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Self
+
+from cloudsync_core.body import Body
+from cloudsync_core.errors import Disposition, IntegrityError, UnsupportedOperationError
+from cloudsync_core.models import Digest
+from cloudsync_s3 import etags
+from cloudsync_s3.config import MIB
+from cloudsync_s3.errors import FAILURES
+from cloudsync_s3.place import Place
+
+MOST_PARTS = 10_000
+"""Parts of one upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
+
+PARTS_IN_FLIGHT = 4
+"""Parts of one upload that are on their way at a time."""
+
+PARTS_IN_MEMORY = 16
+"""Parts of all uploads of one backend that are on their way at a time; each is held in memory."""
+
+
+def part_size(size: int, wanted: int) -> int:
+    """Return the bytes of each part of an object of `size` bytes: `wanted`, or more where that is too many parts."""
+    least = -(-size // MOST_PARTS)
+    return wanted if least <= wanted else -(-least // MIB) * MIB
+
+
+def parts(body: Body, size: int) -> Iterator[bytes]:
+    """Yield the content of `body` in pieces of exactly `size` bytes, the last one shorter unless it fits."""
+    held: list[bytes] = []
+    missing = size
+    for chunk in body.chunks():
+        view = memoryview(chunk)
+        while len(view) >= missing:
+            yield b"".join([*held, view[:missing]])
+            view = view[missing:]
+            held, missing = [], size
+        if view:
+            held.append(bytes(view))
+            missing -= len(view)
+    if held:
+        yield b"".join(held)
+
+
+def content_md5(digest: str) -> str:
+    """Return the value of a Content-MD5 header for an MD5 in hexadecimal."""
+    return base64.b64encode(bytes.fromhex(digest)).decode("ascii")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Target:
+    """Where an upload goes.
+
+    Attributes:
+        place: the place.
+        key: the object.
+        errors: a context that turns the failures of requests into errors of the contract.
+        slots: bounds the parts in memory over all uploads of a backend.
+    """
+
+    place: Place
+    key: str
+    errors: Callable[[], AbstractContextManager[None]]
+    slots: threading.BoundedSemaphore
+
+
+class MultipartUpload:
+    """One upload in parts; as a context it is aborted on every exit without `complete` (P2, catalogue D08).
+
+    Only an upload whose creation was cut off before its name was known cannot be aborted: a lifecycle rule of the
+    bucket that removes unfinished uploads is what takes care of those.
+
+    Args:
+        target: where to.
+        carried: the parameters that say what the object carries.
+        part: bytes of each part but the last; kept with the object, because it tells what the ETag is the digest of.
+
+    Attributes:
+        size: bytes that were sent.
+    """
+
+    def __init__(self, target: Target, carried: dict[str, Any], part: int) -> None:
+        self._target = target
+        self._connection = target.place.connection
+        self._place = target.place.named(target.key)
+        metadata = {**carried["Metadata"], etags.PART_SIZE_METADATA: str(part)}
+        self._create = {**carried, "Metadata": metadata}
+        self._part = part
+        self._pending: collections.deque[tuple[int, str | None, Future[dict[str, Any]]]] = collections.deque()
+        self._parts: list[dict[str, Any]] = []
+        self._count = 0
+        self._digests = hashlib.md5(usedforsecurity=False)
+        self._comparable = target.place.etag_is_md5
+        self._completed = False
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        creating = self._connection.start("create_multipart_upload", **self._place, **self._create)
+        try:
+            with self._target.errors():
+                self._place["UploadId"] = creating.result()["UploadId"]
+        except BaseException as error:
+            # An interrupt does not unmake the upload: wait for its name, to abort it by.
+            if creating.exception() is None:
+                self._place["UploadId"] = creating.result()["UploadId"]
+                self._abort(error)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._completed:
+            self._abort(error)
+
+    def send(self, contents: Iterable[bytes]) -> None:
+        """Upload parts as they come, `PARTS_IN_FLIGHT` at a time.
+
+        Raises:
+            IntegrityError: the server stored another part than was sent.
+            BackendError: a part cannot be uploaded.
+        """
+        for data in contents:
+            self._settle(PARTS_IN_FLIGHT - 1)
+            digest = hashlib.md5(data, usedforsecurity=False)
+            self._digests.update(digest.digest())
+            self.size += len(data)
+            parameters: dict[str, Any] = {"Body": data}
+            if self._target.place.takes_md5:
+                parameters["ContentMD5"] = content_md5(digest.hexdigest())
+            self._begin("upload_part", digest.hexdigest(), parameters)
+
+    def copy(self, origin: dict[str, Any], size: int) -> None:
+        """Fill the upload with the bytes of another object, inside the provider.
+
+        Args:
+            origin: the parameters that name that object, and the ETag that it must have at every part (D17).
+            size: its bytes, at least 1.
+        """
+        for start in range(0, size, self._part):
+            self._settle(PARTS_IN_FLIGHT - 1)
+            end = min(start + self._part, size) - 1
+            self._begin("upload_part_copy", None, {**origin, "CopySourceRange": f"bytes={start}-{end}"})
+
+    def complete(self, conditions: dict[str, Any]) -> dict[str, Any]:
+        """Make the object visible and return the response.
+
+        Args:
+            conditions: parameters of CompleteMultipartUpload.
+
+        Raises:
+            BackendError: the server refused, in the answer's status or in its body (D11).
+        """
+        self._settle(0)
+        with self._target.errors():
+            response = self._connection.call(
+                "complete_multipart_upload", **self._place, MultipartUpload={"Parts": self._parts}, **conditions
+            )
+        self._completed = True
+        return response
+
+    @property
+    def digest(self) -> Digest:
+        """The digest of what was sent."""
+        return Digest(f"md5/{self._part}", self._digests.hexdigest())
+
+    def confirms(self, response: dict[str, Any], digest: str) -> bool:
+        """Return whether the response of `complete` confirms the MD5 of the parts' MD5s; `False` if it cannot tell.
+
+        Raises:
+            IntegrityError: the server made another object of the parts.
+        """
+        etag = etags.plain(response.get("ETag")) or ""
+        if not self._comparable or etags.encrypted_apart(response) or not etags.is_composite(etag):
+            return False
+        wanted = f"{digest}-{self._count}"
+        if etag != wanted:
+            with self._target.errors():
+                raise IntegrityError(
+                    f"the server's ETag is {etag}, that of the content is {wanted}", hint=etags.OPAQUE_HINT
+                )
+        return True
+
+    def _begin(self, operation: str, digest: str | None, parameters: dict[str, Any]) -> None:
+        if self._count == MOST_PARTS:
+            with self._target.errors():
+                raise UnsupportedOperationError(
+                    f"the content is longer than {MOST_PARTS} parts",
+                    hint="Set a larger part_size: the size of this content was not known when its upload began.",
+                    disposition=Disposition.SKIP,
+                )
+        self._count += 1
+        self._target.slots.acquire()
+        try:
+            sending = self._connection.start(operation, **self._place, PartNumber=self._count, **parameters)
+        except BaseException:
+            self._target.slots.release()
+            raise
+        sending.add_done_callback(lambda _: self._target.slots.release())
+        self._pending.append((self._count, digest, sending))
+
+    def _settle(self, most: int) -> None:
+        """Wait until at most so many parts are on their way, and check that the server stored what was sent."""
+        while len(self._pending) > most:
+            number, digest, sending = self._pending[0]
+            with self._target.errors():
+                response = sending.result()
+                self._pending.popleft()
+                etag = response["CopyPartResult"]["ETag"] if digest is None else response["ETag"]
+                self._comparable = self._comparable and not etags.encrypted_apart(response)
+                if digest is not None and self._comparable:
+                    etags.check(etag, digest, f"part {number}")
+                self._parts.append({"PartNumber": number, "ETag": etag})
+
+    def _abort(self, error: BaseException | None) -> None:
+        """Stop what is on its way, then remove every part: one that arrived after an abort would stay."""
+        for _, _, sending in self._pending:
+            sending.cancel()
+        try:
+            self._connection.call("abort_multipart_upload", **self._place)
+        except FAILURES as failure:
+            if error is not None:
+                error.add_note(f"The unfinished upload could not be aborted ({type(failure).__name__}).")
