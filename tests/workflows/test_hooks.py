@@ -10,7 +10,7 @@ from cloudsync_core.runs import Counts
 from cloudsync_core.workflows import execution
 from tests.engine.stores import Watched, contents, store
 from tests.unit.layers.scripted import Fault
-from tests.workflows.world import Lasting, MemoryPlace, Paged, World
+from tests.workflows.world import FilePlace, Lasting, MemoryPlace, Paged, World
 
 
 class Observer:
@@ -79,8 +79,6 @@ class TestNotifications:
         assert observer.order[-1] == "finished"
 
     def test_tell_of_an_object_that_was_blocked_only_what_became_of_it(self, tmp_path, state, observer):
-        from tests.workflows.world import FilePlace
-
         place = FilePlace(tmp_path / "target")
         world = World(MemoryPlace().open, place.open, state, {"delete": True})
         fill(world.source(), "x")
