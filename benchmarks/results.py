@@ -45,6 +45,7 @@ class CaseResult:
         server: on which.
         runs: in their order.
         requests: what each tool asked of the synthetic server for the same work, by kind.
+        failures: why a tool has no runs, or no more: it did not do what it was asked to.
         load: the machine's load average when the case began.
     """
 
@@ -53,6 +54,7 @@ class CaseResult:
     server: str
     runs: list[Run] = dataclasses.field(default_factory=list)
     requests: dict[str, dict[str, int]] = dataclasses.field(default_factory=dict)
+    failures: dict[str, str] = dataclasses.field(default_factory=dict)
     load: float = 0.0
 
     def tools(self) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks.cases import Case, Scene
-from benchmarks.measuring import Usage, run
+from benchmarks.measuring import Usage, WrongResultError, run
 from benchmarks.results import CaseResult, Run
 from benchmarks.stage import Theatre
 from benchmarks.tools import CLOUDSYNC, Tool, environment
@@ -39,26 +39,30 @@ class Play:
     say: Callable[[str], None]
 
     def case(self, case: Case) -> CaseResult:
-        """Return what was measured.
-
-        Raises:
-            WrongResultError: a tool failed, or did not do what it was asked to.
-        """
+        """Return what was measured, and which tools failed."""
         result = CaseResult(case.name, case.describe(self.theatre.scale), case.server, load=os.getloadavg()[0])
         tools = [tool for tool in case.tools if self.wanted(tool)]
-        with self.theatre.case(), contextlib.ExitStack() as lasting:
-            scenes: dict[str, Scene] = {}
-            for number in range(1, self.rounds + 1):
-                for tool in tools:
-                    if number > 1 and tool.family != CLOUDSYNC.family and result.of(tool.name)[0].wall > TOO_SLOW:
-                        continue
-                    with contextlib.ExitStack() as passing:
-                        if tool.name not in scenes or not case.lasting:
-                            scenes[tool.name] = self._set(case, tool, lasting if case.lasting else passing)
-                        self._take(result, tool, number, scenes[tool.name])
-            lasting.close()
+        with self.theatre.case():
+            with contextlib.ExitStack() as lasting:
+                scenes: dict[str, Scene] = {}
+                for number in range(1, self.rounds + 1):
+                    for tool in tools:
+                        if _has_turn(result, tool, number):
+                            with self._failing(result, tool), contextlib.ExitStack() as passing:
+                                if tool.name not in scenes or not case.lasting:
+                                    scenes[tool.name] = self._set(case, tool, lasting if case.lasting else passing)
+                                self._take(result, tool, number, scenes[tool.name])
             self._count(case, tools, result)
         return result
+
+    @contextlib.contextmanager
+    def _failing(self, result: CaseResult, tool: Tool) -> Iterator[None]:
+        """Note a failure of the tool, which ends its part and nobody else's."""
+        try:
+            yield
+        except WrongResultError as error:
+            result.failures[tool.name] = str(error)
+            self.say(f"  {result.name} {tool.name} FAILED: {error}")
 
     def _set(self, case: Case, tool: Tool, stack: contextlib.ExitStack, *, counting: bool = False) -> Scene:
         scene = case.scene(tool, stack.enter_context(self.theatre.stage(counting=counting)))
@@ -83,16 +87,16 @@ class Play:
     def _count(self, case: Case, tools: Sequence[Tool], result: CaseResult) -> None:
         """Have the work done once more with the server that counts."""
         for tool in tools:
-            counted = tool.name in result.requests or not case.countable
-            if counted or not (self.count_peers or tool.family == CLOUDSYNC.family):
+            settled = tool.name in result.requests or tool.name in result.failures or not case.countable
+            if settled or not (self.count_peers or tool.family == CLOUDSYNC.family):
                 continue
-            with contextlib.ExitStack() as stack:
+            with self._failing(result, tool), contextlib.ExitStack() as stack:
                 scene = self._set(case, tool, stack, counting=True)
                 assert scene.server is not None
                 scene.server.forget_requests()
                 self._run(scene)
                 self._note_requests(result, tool, scene)
-            self.say(f"  {result.name} {tool.name}: {result.requests[tool.name]}")
+                self.say(f"  {result.name} {tool.name}: {result.requests[tool.name]}")
 
     def _note_requests(self, result: CaseResult, tool: Tool, scene: Scene) -> None:
         requests = None if scene.server is None else scene.server.requests()
@@ -104,3 +108,10 @@ class Play:
             usage = run(scene.command, env=environment(home, scene.server), cwd=home, timeout=TIMEOUT)
         scene.check(usage.output)
         return usage
+
+
+def _has_turn(result: CaseResult, tool: Tool, number: int) -> bool:
+    if tool.name in result.failures:
+        return False
+    slow = number > 1 and result.of(tool.name)[0].wall > TOO_SLOW
+    return not slow or tool.family == CLOUDSYNC.family

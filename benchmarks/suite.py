@@ -43,7 +43,7 @@ CASES: tuple[Case, ...] = (
         title="nothing to do, {count} objects, bucket to bucket",
         keys=100_000,
         server="synthetic",
-        tools=(CLOUDSYNC, RCLONE.comparing("--fast-list", "--size-only")),
+        tools=(CLOUDSYNC, RCLONE_32.comparing("--fast-list", "--size-only")),
         quick=True,
     ),
     Plan(
@@ -62,11 +62,8 @@ CASES: tuple[Case, ...] = (
         latency=0.05,
         server="synthetic",
         tools=(CLOUDSYNC, *GO_TOOLS),
-        quick=True,
     ),
-    Deletes(
-        name="deletes", title="{count} deletes", files=10_000, size=4096, tools=(CLOUDSYNC, *GO_TOOLS, AWS), quick=True
-    ),
+    Deletes(name="deletes", title="{count} deletes", files=10_000, size=4096, tools=(CLOUDSYNC, *GO_TOOLS, AWS)),
     BucketToBucket(
         name="bucket-copy",
         title="{count} x {size}, bucket to bucket on one server",

@@ -10,6 +10,8 @@ from benchmarks.targets import MIB, TARGETS, describe_requests
 BEGIN = "<!-- measured: written by `python -m benchmarks --markdown`, do not edit -->"
 END = "<!-- end of what was measured -->"
 
+_SERVERS = {"rclone": "; `rclone serve s3`", "moto": "; moto", "synthetic": "; the synthetic server", "none": ""}
+
 Row = Sequence[str]
 
 
@@ -42,6 +44,10 @@ def targets(results: Results) -> str:
     rows = []
     for target in TARGETS:
         judgement = target.judge(results)
+        case = results.case(target.case)
+        if case is not None and "cloudsync" in case.failures:
+            rows.append((target.case, target.text, "failed", "**missed**"))
+            continue
         if judgement is None:
             rows.append((target.case, target.text, "not measured", ""))
             continue
@@ -87,13 +93,16 @@ def _label(case: CaseResult, tool: str) -> str:
 
 def _case_rows(case: CaseResult) -> Iterable[Row]:
     ours = case.best("cloudsync")
+    title = f"**{case.name}**: {case.title}{_SERVERS[case.server]}"
+    for tool, error in case.failures.items():
+        yield f"**{case.name}**", f"{tool} failed", *[""] * 6, error.splitlines()[-1]
     for index, tool in enumerate(case.tools()):
         runs = case.of(tool)
         wall = case.median(tool, "wall")
         shortest, longest = spread(runs)
         served = [run.server_cpu for run in runs if run.server_cpu is not None]
         yield (
-            f"**{case.name}**: {case.title}" if index == 0 else "",
+            title if index == 0 else "",
             _label(case, tool),
             f"{wall:.2f}",
             f"{shortest:.2f}-{longest:.2f}" if len(runs) > 1 else "one run",
