@@ -83,8 +83,10 @@ class Address:
     """
 
     def __init__(self, filesystem: Any, location: Location, options: FsspecOptions) -> None:
-        protocol = filesystem.protocol
-        self.protocol: str = protocol if isinstance(protocol, str) else protocol[0]
+        protocols = (filesystem.protocol,) if isinstance(filesystem.protocol, str) else filesystem.protocol
+        self.protocol: str = protocols[0]
+        # A class registered under a name that it does not know itself would take that name for a part of the path.
+        self._scheme = location.scheme if location.scheme in protocols else self.protocol
         has_authority = filesystem._get_kwargs_from_urls.__module__ != "fsspec.spec"  # noqa: SLF001 - fsspec's protocol for URLs
         self.location = self._without_credentials(location) if has_authority else str(location)
         given = options.__pydantic_extra__
@@ -110,7 +112,7 @@ class Address:
 
     def _url_arguments(self, filesystem: Any, location: Location) -> dict[str, Any]:
         try:
-            found = filesystem._get_kwargs_from_urls(f"{location.scheme}://{location.container}/")  # noqa: SLF001 - see above
+            found = filesystem._get_kwargs_from_urls(f"{self._scheme}://{location.container}/")  # noqa: SLF001 - see above
         except ValueError as error:
             # The message of the error may hold a password.
             raise ConfigError(
@@ -131,9 +133,9 @@ class Address:
             ) from error
 
     def _root(self, filesystem: Any, location: Location, *, has_authority: bool) -> str:
-        if location.prefix.strip("/") and (why := keys.tree_problem(location.prefix.lstrip("/"))) is not None:
+        if location.prefix and (why := keys.tree_problem(location.prefix)) is not None:
             raise ConfigError(f"{self.location} is no place in a tree: {why}")
-        root: str = filesystem._strip_protocol(str(location))  # noqa: SLF001 - fsspec's protocol for URLs
+        root: str = filesystem._strip_protocol(f"{self._scheme}://{location.rest}")  # noqa: SLF001 - fsspec's protocol for URLs
         if not root.endswith(location.prefix):
             raise ConfigError(
                 f"{self.location} holds a character that is not part of a path in URLs of {printable(self.protocol)}",

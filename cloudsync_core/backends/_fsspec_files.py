@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
+from cloudsync_core import keys
 from cloudsync_core.backends._fsspec_entry import Entry
 from cloudsync_core.body import CHUNK_SIZE
 from cloudsync_core.errors import InvalidKeyError, UnexpectedBackendError
@@ -41,11 +43,13 @@ class Files:
     """The primitives over any filesystem.
 
     Attributes:
-        forbidden: characters that no path of this filesystem can have.
+        inexact: what some filesystems understand as something else than a character of a name: the syntax of URLs and
+            of patterns, the separators and streams of Windows, which also drops dots and spaces at the end. A name
+            that has it is neither written nor read, unless the filesystem is known to keep it; `None` for that.
         broken: whether the connection must not be used again.
     """
 
-    forbidden: ClassVar[str] = ""
+    inexact: ClassVar[re.Pattern[str] | None] = re.compile(r"[\x00-\x1f\x7f?#%*\[\]{}\\:]|[. ](?=/|$)")
 
     def __init__(self, filesystem: Any) -> None:
         self._fs = filesystem
@@ -56,6 +60,15 @@ class Files:
         # Without a `mv` of its own a filesystem has fsspec's, a bulk copy and a bulk delete.
         self._renames = inspect.unwrap(filesystem.mv).__module__ not in {"fsspec.spec", "fsspec.asyn"}
         self.broken = False
+
+    @classmethod
+    def problem(cls, key: str) -> str | None:
+        """Say why the filesystem cannot hold `key` exactly, or return `None` when it can."""
+        if (why := keys.tree_problem(key)) is not None:
+            return why
+        if cls.inexact is not None and (found := cls.inexact.search(key)) is not None:
+            return f"this kind of filesystem does not keep {found[0]!r} in a name, at least not at that place"
+        return None
 
     def entries(self, path: str) -> list[Entry]:
         """Return what the folder holds, in no order.
@@ -136,9 +149,31 @@ class Files:
         """Close the connection, where the filesystem keeps one that can be closed; fsspec has no word for it."""
 
 
+class LocalFiles(Files):
+    """fsspec's filesystem of this machine, whose `info` takes a link that leads nowhere for nothing."""
+
+    inexact: ClassVar = None
+
+    def entry(self, path: str) -> Entry:
+        """Return what is at `path`, a link as such; raises `FileNotFoundError` where there is nothing."""
+        if self._fs.islink(path):
+            return Entry(path.rpartition("/")[2], "other", None)
+        return super().entry(path)
+
+
+class WebdavFiles(Files):
+    """The filesystem of the package webdav4, which copies where WebDAV can move, and never onto a file."""
+
+    def replace(self, old: str, new: str) -> None:
+        """Give the file `old` the name `new`, in place of a file that has it."""
+        self._require_replaceable(new)
+        self._fs.client.move(old, new, overwrite=True)
+
+
 class MemoryFiles(Files):
     """fsspec's filesystem in memory: every reader of a file shares one position, so it is read without opening."""
 
+    inexact: ClassVar = None
     _making = threading.Lock()
 
     def make_folder(self, path: str) -> None:

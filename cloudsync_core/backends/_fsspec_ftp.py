@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import ftplib
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,7 @@ _UNKNOWN_COMMAND = ("500", "502")
 class FtpFiles(Files):
     """The primitives over one FTP connection, which serves one transfer at a time."""
 
-    forbidden: ClassVar[str] = "\r\n"
+    inexact: ClassVar = re.compile(r"[\r\n]")
 
     def __init__(self, filesystem: Any) -> None:
         super().__init__(filesystem)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import stat
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from cloudsync_core.backends._fsspec_entry import Entry
 from cloudsync_core.backends._fsspec_files import Files, Writer
@@ -17,6 +17,8 @@ _REQUESTS_AHEAD: Final = 128
 
 class SftpFiles(Files):
     """The primitives over one SFTP connection."""
+
+    inexact: ClassVar = None
 
     def __init__(self, filesystem: Any) -> None:
         super().__init__(filesystem)

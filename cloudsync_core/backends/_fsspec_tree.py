@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from cloudsync_core import keys
@@ -27,13 +28,17 @@ class Tree:
 
     Args:
         address: where the root is.
+        problem: says why the filesystem cannot hold a key.
         create: whether a missing root is an empty one, which `make_folder` makes.
         keeps_folders: whether empty folders are objects, and are removed when their last object is.
     """
 
-    def __init__(self, address: Address, *, create: bool, keeps_folders: bool) -> None:
+    def __init__(
+        self, address: Address, *, problem: Callable[[str], str | None], create: bool, keeps_folders: bool
+    ) -> None:
         self._root = address.root
         self._path = address.path
+        self._problem = problem
         self._create = create
         self._keeps_folders = keeps_folders
         self._seen: set[str] = set()
@@ -67,7 +72,7 @@ class Tree:
 
     def kind(self, files: Files, folder: str) -> Kind | None:
         """Return what is at `folder` (without trailing slash), or `None` where there is nothing."""
-        if keys.tree_problem(folder) is not None:
+        if self._problem(folder) is not None:
             return None
         try:
             return files.entry(self._path(folder)).kind
@@ -81,7 +86,7 @@ class Tree:
             ObjectNotFoundError: there is no object of that name.
         """
         entry = None
-        if keys.tree_problem(key) is None:
+        if self._problem(key) is None:
             try:
                 entry = files.entry(self._path(key))
             except (FileNotFoundError, NotADirectoryError):
@@ -122,7 +127,7 @@ class Tree:
 
         A folder that holds something is no object of its own and stays, and so does one put as a marker.
         """
-        if keys.tree_problem(key) is not None or not self._remove_one(files, key):
+        if self._problem(key) is not None or not self._remove_one(files, key):
             self.has_root(files)
             return
         for folder in reversed(keys.parents(key)) if self._keeps_folders else []:

@@ -28,6 +28,7 @@ class Walk:
     Args:
         entries: lists the folder of that key (`a/b/`, or "" for the root).
         exists: tells whether there is a folder of that key.
+        problem: says why the filesystem cannot hold a key.
         leftover: is told of every temporary file of ours.
         markers: whether empty folders are listed.
         start_after: only what comes after this key.
@@ -39,6 +40,7 @@ class Walk:
         entries: Callable[[str], list[Entry]],
         exists: Callable[[str], bool],
         *,
+        problem: Callable[[str], str | None],
         leftover: Callable[[str, Entry], None],
         markers: bool,
         start_after: str | None,
@@ -46,6 +48,7 @@ class Walk:
     ) -> None:
         self._entries = entries
         self._exists = exists
+        self._problem = problem
         self._leftover = leftover
         self._markers = markers
         self._after = start_after or ""
@@ -100,19 +103,18 @@ class Walk:
             if keys.is_temporary(entry.name):
                 self._leftover(folder + entry.name, entry)
             elif times[entry.name] == 1:
-                yield _one(folder + entry.name, entry)
+                yield self._one(folder + entry.name, entry)
 
-
-def _one(key: str, entry: Entry) -> Found:
-    if (why := keys.tree_problem(key)) is not None:
-        return printable(key), Gap(printable(key), why, subtree=entry.kind != "file")
-    if entry.kind == "folder":
-        return key + "/", entry
-    if entry.kind == "other":
-        return key, Gap(key, "it is neither a file nor a folder", subtree=True, kind="skipped")
-    if entry.size is None:
-        return key, Gap(key, "the filesystem does not tell its size")
-    return key, entry
+    def _one(self, key: str, entry: Entry) -> Found:
+        if (why := self._problem(key)) is not None:
+            return printable(key), Gap(printable(key), why, subtree=entry.kind != "file")
+        if entry.kind == "folder":
+            return key + "/", entry
+        if entry.kind == "other":
+            return key, Gap(key, "it is neither a file nor a folder", subtree=True, kind="skipped")
+        if entry.size is None:
+            return key, Gap(key, "the filesystem does not tell its size")
+        return key, entry
 
 
 def pages(found: Iterator[Found]) -> Iterator[Page]:

@@ -14,7 +14,7 @@ from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
 from cloudsync_core.backends._fsspec_address import REFUSED, Address, FsspecOptions
 from cloudsync_core.backends._fsspec_entry import Entry, as_object
 from cloudsync_core.backends._fsspec_errors import translate
-from cloudsync_core.backends._fsspec_files import Files, MemoryFiles
+from cloudsync_core.backends._fsspec_files import Files, LocalFiles, MemoryFiles, WebdavFiles
 from cloudsync_core.backends._fsspec_ftp import FtpFiles
 from cloudsync_core.backends._fsspec_pool import Pool
 from cloudsync_core.backends._fsspec_sftp import SftpFiles
@@ -26,10 +26,12 @@ from cloudsync_core.capabilities import Capabilities
 from cloudsync_core.errors import (
     BackendError,
     ConfigError,
+    Disposition,
     InvalidKeyError,
     PluginLoadError,
     PreconditionFailedError,
     UnavailableError,
+    UnexpectedBackendError,
     UnknownBackendError,
     UnsupportedOperationError,
 )
@@ -49,7 +51,14 @@ from cloudsync_core.models import (
 
 __all__ = ["FsspecBackend", "FsspecOptions", "available"]
 
-_FILES: Final[dict[str, type[Files]]] = {"ftp": FtpFiles, "memory": MemoryFiles, "sftp": SftpFiles}
+_FILES: Final[dict[str, type[Files]]] = {
+    "file": LocalFiles,
+    "ftp": FtpFiles,
+    "memory": MemoryFiles,
+    "sftp": SftpFiles,
+    "webdav": WebdavFiles,
+}
+"""What is known of a protocol beyond what fsspec says."""
 
 _LOCAL: Final = frozenset({"file", "memory"})
 """Protocols of filesystems that are read without a network."""
@@ -74,8 +83,10 @@ class FsspecBackend(Backend):
     identity) is its fingerprint; where it tells nothing but the size there is none, and where its times are whole
     seconds there is none for a file that changed in the last two. Modification times and attributes are not stored.
 
-    On filesystems that may remove a folder with what it holds, folders are never removed, empty ones are not listed,
-    and markers are refused.
+    Local files, memory, FTP and SFTP are known well. Of other filesystems less is taken for granted: names that might
+    be understood as something else are refused and reported; folders, which might be removed with what they hold, are
+    never removed, empty ones are not listed, and markers are refused. Whether such a server tells names apart that
+    differ in letter case or in Unicode form is not known.
 
     Args:
         location: `protocol://host:port/folder`, or as fsspec writes the paths of that protocol.
@@ -93,13 +104,16 @@ class FsspecBackend(Backend):
         self._address = Address(self._filesystem, location, options)
         self.location = self._address.location
         self._path = self._address.path
+        self._files = _FILES.get(self._address.protocol, Files)
         self._keeps_folders = self._address.protocol in _REMOVES_EMPTY_ONLY
         self._capabilities = Capabilities(
             ordered_listing=True, hierarchical=True, range_get=True, local_reads=self._address.protocol in _LOCAL
         )
         self._pool = Pool(self._connect, shared=self._filesystem.async_impl)
         self._leftovers = Leftovers(self._path)
-        self._tree = Tree(self._address, create=options.create, keeps_folders=self._keeps_folders)
+        self._tree = Tree(
+            self._address, problem=self._files.problem, create=options.create, keeps_folders=self._keeps_folders
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -126,6 +140,7 @@ class FsspecBackend(Backend):
             walk = Walk(
                 lambda folder: files.entries(self._path(folder)),
                 lambda folder: self._tree.kind(files, folder) == "folder",
+                problem=self._files.problem,
                 leftover=self._leftovers.note,
                 markers=self._keeps_folders,
                 start_after=start_after,
@@ -201,11 +216,9 @@ class FsspecBackend(Backend):
     def check_key(self, key: str) -> None:
         """Raise `InvalidKeyError` for what no path of the filesystem can be. See `Backend.check_key`."""
         super().check_key(key)
-        why = None
+        why = self._files.problem(key)
         if keys.is_marker(key) and not self._keeps_folders:
             why = "folders cannot be removed safely here, so they are not kept as objects"
-        elif set(key) & set(_FILES.get(self._address.protocol, Files).forbidden):
-            why = f"a name cannot hold a line break in {self._address.protocol}"
         if why is not None:
             raise InvalidKeyError(why, operation="put", location=self.location, key=key)
 
@@ -214,11 +227,18 @@ class FsspecBackend(Backend):
         self._pool.close()
 
     def _connect(self) -> Files:
-        filesystem = self._filesystem(**self._address.arguments, skip_instance_cache=True)
+        try:
+            filesystem = self._filesystem(**self._address.arguments, skip_instance_cache=True)
+        except Exception as error:
+            meaning = translate(error, self._address.secrets)
+            # What is not a known, passing trouble (a wrong argument, a missing package) is none of one object.
+            if type(meaning) is UnexpectedBackendError:
+                meaning.disposition = Disposition.ABORT
+            raise meaning from error
         # Not all constructors take `use_listings_cache`, and the cache of those that do never expires (E01).
         if hasattr(filesystem, "dircache"):
             filesystem.dircache.use_listings_cache = False
-        return _FILES.get(self._address.protocol, Files)(filesystem)
+        return self._files(filesystem)
 
     def _chunks(self, files: Files, key: str, found: Entry, start: int, size: int) -> Generator[bytes, None, None]:
         """Yield the bytes, and raise at the end when they need not be those of `found` (clause G1)."""
