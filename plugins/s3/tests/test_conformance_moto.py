@@ -6,10 +6,15 @@ from typing import ClassVar
 import pytest
 
 from cloudsync_core.testing import BackendContract
+from cloudsync_core.testing.clauses.conditions import ConditionClauses
+from cloudsync_core.testing.clauses.deleting import DeletingClauses
+from cloudsync_core.testing.clauses.reading import ReadingClauses
+from cloudsync_core.testing.clauses.sharing import SharingClauses
+from cloudsync_core.testing.clauses.writing import WritingClauses
 from tests.servers.proxy import Request, error, proxy_before
 
 
-class TestMoto(BackendContract):
+class _OnMoto:
     refuses: ClassVar[dict] = dict.fromkeys(
         ("newline", "every-control-character"), "moto's router finds no object whose name holds a line break"
     )
@@ -33,7 +38,15 @@ class TestMoto(BackendContract):
         return [upload["Key"] for upload in uploads.get("Uploads", [])]
 
 
-class TestMotoWithConditionsAndSmallParts(TestMoto):
+class TestMoto(_OnMoto, BackendContract):
+    """As users open a server of which nothing is known."""
+
+
+class TestMotoWithConditionsAndSmallParts(
+    _OnMoto, ReadingClauses, WritingClauses, ConditionClauses, DeletingClauses, SharingClauses
+):
+    """The clauses that conditions and uploads in parts have to do with."""
+
     options: ClassVar[dict] = {
         "conditional_writes": True,
         "conditional_deletes": True,

@@ -25,7 +25,7 @@ class S3Options(BackendOptions):
         "Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile, else Amazon S3.",
     )
     region: str | None = Field(
-        None, description="Region of the bucket. Default: AWS_REGION, AWS_DEFAULT_REGION, the profile, else us-east-1."
+        None, description="Region of the bucket. Default: AWS_DEFAULT_REGION, the profile, else us-east-1."
     )
     access_key_id: str | None = Field(
         None,

@@ -206,6 +206,8 @@ EXCEPTIONS: tuple[tuple[tuple[type[BaseException], ...], Rule], ...] = (
         (ResponseParserError,),
         Rule(UnexpectedBackendError, "the server's answer is damaged", disposition=Disposition.RETRY),
     ),
+    # The names of objects are checked before; what is left for the SDK to find fault with is that of the bucket.
+    ((botocore_errors.ParamValidationError,), CODES["InvalidBucketName"]),
     (
         (botocore_errors.ConnectionError, botocore_errors.HTTPClientError, aiohttp.ClientError, OSError),
         _UNREACHABLE,
