@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from cloudsync_core import keys
 from cloudsync_core.errors import BackendError, KeyBlockedError
 from cloudsync_core.runs import Counts
-from tests.engine.stores import contents, store
-from tests.workflows.world import NO_REQUEST_PER_OBJECT, FilePlace, MemoryPlace, World, requests_per_object
+from tests.engine.stores import contents, plain, store
+from tests.workflows.world import NO_REQUEST_PER_OBJECT, FilePlace, MemoryPlace, Paged, World, requests_per_object
 
 FLAT = st.sampled_from(["a", "b", "b.c", "b-c", "c/d", "c/e/f", "c-d", "x.tmp", "c/x.tmp", "é", "z"])
 WILD = FLAT | st.sampled_from(["b/", "b/c", "c/", "c/d/", "c/e", "a//b", "/a", "..", "c/../d", "n\nl"])
@@ -98,6 +98,31 @@ class TestFlatNames:
                 world.mirror(exclude=EXCLUDE)
                 state.unlink()
             self.check(world, rounds)
+
+    @settings(max_examples=20, deadline=None)
+    @given(rounds=st.lists(edits(FLAT), min_size=1, max_size=3))
+    def test_stores_that_give_no_evidence(self, rounds):
+        with tempfile.TemporaryDirectory() as directory:
+            places = MemoryPlace(), MemoryPlace()
+            sides = (lambda place=place: plain(place.open()) for place in places)
+            self.check(World(*sides, Path(directory) / "state.db"), rounds)
+
+    @settings(max_examples=20, deadline=None)
+    @given(rounds=st.lists(edits(FLAT), min_size=1, max_size=3), side=st.sampled_from(["source", "target"]))
+    def test_A11_servers_that_lie_about_their_order(self, rounds, side):
+        with tempfile.TemporaryDirectory() as directory:
+            sides = {"source": MemoryPlace().open, "target": MemoryPlace().open}
+            honest = World(**sides, state=Path(directory) / "state.db")
+            sides[side] = lambda opened=sides[side]: Paged(opened(), size=3, reorder=lambda found: found[::-1])
+            lying = World(**sides, state=honest.state)
+            for history in rounds:
+                happen(honest, history)
+                source, before = (in_scope(contents(place())) for place in (honest.source, honest.target))
+                report = lying.mirror(delete=True, exclude=EXCLUDE, allow_empty_source=True)
+                assert in_scope(contents(honest.target())) == source
+                assert total(report.counts) == len({*source, *before})
+                assert report.target_objects == len(before)
+                assert lying.mirror(delete=True, exclude=EXCLUDE).counts == Counts(unchanged=len(source))
 
     @pytest.mark.parametrize("directory", ["source", "target"])
     @settings(max_examples=12, deadline=None)
