@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from cloudsync_core.errors import Disposition, UnsupportedOperationError
 from cloudsync_core.models import Attributes
 from cloudsync_s3.etags import PART_SIZE_METADATA
 
@@ -35,8 +36,10 @@ _UNSET_TYPE = "binary/octet-stream"
 """What S3 answers for an object that was stored without a content type."""
 
 
-class AttributesError(ValueError):
-    """S3 cannot store these attributes; the message says which, and not its value."""
+class AttributesError(UnsupportedOperationError):
+    """S3 cannot store what this object carries; the message says which attribute, and not its value."""
+
+    default_disposition = Disposition.SKIP
 
 
 def to_request(attributes: Attributes) -> dict[str, Any]:
@@ -50,12 +53,12 @@ def to_request(attributes: Attributes) -> dict[str, Any]:
         value = getattr(attributes, name)
         if value is not None:
             if _CONTROL.search(value):
-                raise AttributesError(f"{name} holds a control character")
+                raise AttributesError(f"S3 cannot store a {name} with a control character")
             request[parameter] = value
     metadata = {name.lower(): _encoded(value) for name, value in attributes.metadata.items()}
     for name in metadata:
         if not _NAME.fullmatch(name):
-            raise AttributesError(f"the metadata name {name!r} cannot be a part of an HTTP header's name")
+            raise AttributesError(f"S3 cannot store metadata of the name {name!r}")
     metadata.pop(PART_SIZE_METADATA, None)
     if attributes.mtime_ns is not None:
         metadata[_MTIME] = _seconds(attributes.mtime_ns)
@@ -98,7 +101,7 @@ def _encoded(value: str) -> str:
     try:
         word = base64.b64encode(value.encode()).decode("ascii")
     except UnicodeEncodeError as error:
-        raise AttributesError("a metadata value is not valid Unicode") from error
+        raise AttributesError("S3 cannot store metadata that is not valid Unicode") from error
     return f"=?UTF-8?B?{word}?="
 
 

@@ -21,7 +21,8 @@ PART_SIZE_METADATA = "cloudsync-part-size"
 OPAQUE_HINT = "If the ETags of this server or bucket are not MD5s of the content, set etag_is_md5: false."
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_COMPOSITE = re.compile(r"([0-9a-f]{32})-([1-9]\d{0,4})")
+_COMPOSITE = re.compile(r"([0-9a-f]{32})-([1-9][0-9]{0,4})")
+_NUMBER = re.compile(r"[1-9][0-9]{0,12}")
 
 
 def plain(etag: str | None) -> str | None:
@@ -71,9 +72,7 @@ def digests(response: Mapping[str, Any], size: int) -> tuple[Digest, ...]:
         return (Digest("md5", etag),)
     composite = _COMPOSITE.fullmatch(etag)
     metadata = {name.lower(): value for name, value in response.get("Metadata", {}).items()}
-    part_size = metadata.get(PART_SIZE_METADATA, "")
-    if composite is None or not part_size.isdecimal() or int(part_size) < 1:
+    part_size = _NUMBER.fullmatch(metadata.get(PART_SIZE_METADATA, ""))
+    if composite is None or part_size is None or -(-size // int(part_size[0])) != int(composite[2]):
         return ()
-    if -(-size // int(part_size)) != int(composite[2]):
-        return ()
-    return (Digest(f"md5/{int(part_size)}", composite[1]),)
+    return (Digest(f"md5/{part_size[0]}", composite[1]),)

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 _START, _END = "<Contents>", "</Contents>"
 _BETWEEN = re.compile(r"</Contents>\s*<Contents>")
 _FIELDS = (
-    re.compile(r"<Key>([^<]*)</Key>"),
+    re.compile(r"<Key>([^<]+)</Key>"),
     re.compile(r"<Size>(\d+)</Size>"),
     re.compile(r"<ETag>([^<]*)</ETag>"),
     re.compile(r"<LastModified>([^<]*)</LastModified>"),
