@@ -142,7 +142,7 @@ class TestOnServers:
 
     def test_what_cannot_be_stored_fails_the_object_only(self, moto_s3, open_s3):
         backend = open_s3(moto_s3, moto_s3.make_bucket())
-        with pytest.raises(UnsupportedOperationError, match="put s3://.*/key: S3 cannot store") as caught:
+        with pytest.raises(UnsupportedOperationError, match=r"put s3://.*/key: S3 cannot store") as caught:
             backend.put("key", Body(b"x"), attributes=Attributes(metadata={"a b": "hush-hush"}))
         assert caught.value.disposition is Disposition.SKIP
         assert "hush-hush" not in str(caught.value)

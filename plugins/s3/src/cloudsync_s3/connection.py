@@ -3,9 +3,7 @@
 Requests run on fsspec's event loop, in fsspec's own thread; the calling thread waits. Neither survives a fork: open
 backends in the process that uses them (start workers by "spawn"), anything else raises `RuntimeError`.
 
-Nothing here repeats a request: the retries of s3fs and of botocore are off, because the core owns them. (aiohttp may
-send a request again when the kept-alive connection that it chose turns out to have been closed by the server before
-the request arrived, https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2.)
+Nothing here repeats a request: the retries of s3fs, of botocore and of aiohttp are off, because the core owns them.
 """
 
 from __future__ import annotations
@@ -21,6 +19,8 @@ from urllib.parse import urlsplit
 import botocore
 import botocore.exceptions
 import s3fs
+from aiobotocore.httpsession import AIOHTTPSession
+from botocore.handlers import _handle_200_error as _look_for_error
 
 from cloudsync_core.errors import ConfigError
 from cloudsync_s3.config import S3Options
@@ -57,7 +57,9 @@ class Connection:
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise ConfigError(f"{location}: the connection to S3 cannot be set up: {error}") from error
         events = self._client.meta.events
-        events.register_first("before-parse.s3.ListObjectsV2", _keep_raw)
+        # botocore would parse every page of a listing to see whether it is an error; it still does so elsewhere.
+        events.unregister("before-parse.s3.*", _look_for_error)
+        events.register_first("before-parse.s3.*", _keep_page_or_look_for_error)
         events.register("before-call.s3.DeleteObjects", _add_md5)
         for operation in ("PutObject", "UploadPart"):
             events.register(f"before-send.s3.{operation}", _send_at_once)
@@ -113,6 +115,18 @@ class Connection:
             raise
 
 
+class _SendsOnce(AIOHTTPSession):
+    """Does not repeat what was lost with a kept-alive connection, as aiohttp would.
+
+    The server may have done what was asked: the repetition of a conditional write would meet its own success (F01).
+    """
+
+    async def _get_session(self, proxy_url: str | None) -> Any:
+        session = await super()._get_session(proxy_url)
+        session._retry_connection = False  # noqa: SLF001 - aiohttp has no public switch
+        return session
+
+
 async def _read(body: Any, size: int) -> bytes:
     pieces = []
     missing = size
@@ -134,6 +148,7 @@ def _filesystem_options(options: S3Options) -> dict[str, Any]:
         "config_kwargs": {
             "retries": {"total_max_attempts": 1, "mode": "standard"},
             "max_pool_connections": POOL_SIZE,
+            "http_session_cls": _SendsOnce,
             "connect_timeout": options.connect_timeout,
             "read_timeout": options.read_timeout,
             # Also because botocore builds its own description of the machine anew for every request.
@@ -165,9 +180,16 @@ def _normalised(url: str) -> str:
     return host if port in {None, _DEFAULT_PORTS.get(parts.scheme)} else f"{host}:{port}"
 
 
-def _keep_raw(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """Take a page of a listing out of botocore's hands: its parser needs 70 us a key, ours less than 2."""
-    if response_dict["status_code"] == 200:  # noqa: PLR2004 - HTTP's OK
+def _keep_page_or_look_for_error(
+    operation_model: Any, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **rest: Any
+) -> None:
+    """Take a page of a listing out of botocore's hands: its parsers need 70 us a key, ours less than 2.
+
+    Of other answers, look into the body of a success for an error: CopyObject and CompleteMultipartUpload have such.
+    """
+    if operation_model.name != "ListObjectsV2":
+        _look_for_error(operation_model=operation_model, response_dict=response_dict, **rest)
+    elif response_dict["status_code"] == 200:  # noqa: PLR2004 - HTTP's OK
         customized_response_dict[RAW_PAGE] = response_dict["body"]
         response_dict["body"] = b""
 

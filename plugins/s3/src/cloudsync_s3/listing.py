@@ -63,25 +63,23 @@ def parse(document: bytes) -> ListedPage:
         raise ListingError("the server's listing is damaged") from error
     keys, sizes, etags, modified = columns
     token, encoded = _outline(frame, len(keys))
-    if encoded:
-        keys = [_decoded(key) for key in keys]
-    return ListedPage(keys, [int(size) for size in sizes], [etag.strip('"') for etag in etags], modified, token)
+    return ListedPage(_decoded(keys) if encoded else keys, [int(size) for size in sizes], etags, modified, token)
 
 
 def _columns(rows: str) -> tuple[list[str], ...] | None:
     """Return keys, sizes, ETags and times of a page of the usual form, `None` of any other."""
     if not rows:
         return [], [], [], []
-    columns = tuple(field.findall(rows) for field in _FIELDS)
+    keys, sizes, etags, modified = (field.findall(rows) for field in _FIELDS)
     count = len(_BETWEEN.findall(rows)) + 1
-    if any(len(column) != count for column in columns) or rows.count(_START) != count:
+    if not len(keys) == len(sizes) == len(etags) == len(modified) == rows.count(_START) == count or "<!" in rows:
         return None
-    keys, sizes, etags, modified = columns
-    etags = [etag.replace("&quot;", '"').replace("&#34;", '"') for etag in etags]
-    # An entity elsewhere, or a comment, is for the real parser.
-    if any("&" in text for column in (keys, etags, modified) for text in column) or "<!" in rows:
+    # One string for a column: a page has a thousand values, and Python takes longer for a step than for a value.
+    plain_etags = "\n".join(etags).replace("&quot;", "").replace("&#34;", "").replace('"', "")
+    if "&" in "\n".join((*keys, *modified, plain_etags)):
         return None
-    return keys, sizes, etags, modified
+    etags = plain_etags.split("\n")
+    return (keys, sizes, etags, modified) if len(etags) == count else None
 
 
 def _tree(text: str) -> ET.Element:
@@ -97,7 +95,7 @@ def _columns_of_tree(frame: ET.Element) -> tuple[list[str], ...]:
     return (
         [row["Key"] for row in rows],
         [row["Size"] for row in rows],
-        [row.get("ETag", "") for row in rows],
+        [row.get("ETag", "").strip('"') for row in rows],
         [row["LastModified"] for row in rows],
     )
 
@@ -118,8 +116,11 @@ def _outline(frame: ET.Element, count: int) -> tuple[str | None, bool]:
     return (token if truncated == "true" else None), told.get("EncodingType") == "url"
 
 
-def _decoded(key: str) -> str:
-    return unquote_plus(key, errors="surrogateescape") if "%" in key or "+" in key else key
+def _decoded(keys: list[str]) -> list[str]:
+    """Return keys without their URL encoding; at once, unless one holds the character that joins them."""
+    joined = unquote_plus("\n".join(keys), errors="surrogateescape")
+    decoded = joined.split("\n") if joined else []
+    return decoded if len(decoded) == len(keys) else [unquote_plus(key, errors="surrogateescape") for key in keys]
 
 
 def _name(element: ET.Element) -> str:

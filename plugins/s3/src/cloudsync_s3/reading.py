@@ -10,7 +10,7 @@ from typing import Any
 
 from cloudsync_core import keys
 from cloudsync_core.body import CHUNK_SIZE, ObjectReader
-from cloudsync_core.errors import PreconditionFailedError, UnexpectedBackendError, printable
+from cloudsync_core.errors import Disposition, PreconditionFailedError, UnexpectedBackendError, printable
 from cloudsync_core.models import ByteRange, Digest, Gap, ObjectInfo, Page, Version
 from cloudsync_s3 import conditions, etags, listing
 from cloudsync_s3.connection import RAW_PAGE
@@ -84,7 +84,7 @@ def _checked(document: bytes, prefix: str, previous: str | None) -> listing.List
     try:
         page = listing.parse(document)
     except listing.ListingError as error:
-        raise UnexpectedBackendError(str(error)) from error
+        raise UnexpectedBackendError(str(error), disposition=Disposition.RETRY) from error
     if page.token is not None and page.token == previous:
         raise UnexpectedBackendError("the server's listing turns in a circle: the same page comes next again")
     stray = next((key for key in page.keys if not key.startswith(prefix)), None)
