@@ -195,13 +195,21 @@ class ObjectReader:
         self.size = info.size if size is None else size
         self._chunks = chunks
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes, once, in chunks of some 1 MiB.
+    def body(self, *, on_chunk: Callable[[int], None] | None = None) -> Body:
+        """Return the bytes as the body of a put, held to the digests that the store reports; once.
 
-        An error of the store, or a change of the object in mid-read, raises here (clauses G1, G2).
+        An error of the store, or a change of the object in mid-read, raises while it is consumed (clauses G1, G2).
+
+        Args:
+            on_chunk: see `Body`.
         """
-        yield from Body(self._chunks, self.size).chunks()
+        digests = self.info.digests if self.size == self.info.size else ()
+        return Body(self._chunks, self.size, expect=digests, on_chunk=on_chunk)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes, once, in chunks of some 1 MiB; raises as `body` does."""
+        yield from self.body().chunks()
 
     def read(self) -> bytes:
         """Return all the bytes; for small objects."""
-        return b"".join(self.chunks())
+        return self.body().read()

@@ -12,7 +12,7 @@ import threading
 from typing import Protocol
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.body import Body, computable
+from cloudsync_core.body import computable
 from cloudsync_core.engine.diff import BaseRow, Pair
 from cloudsync_core.errors import CancelledError, PreconditionFailedError
 from cloudsync_core.models import Digest, ObjectInfo
@@ -163,7 +163,7 @@ class Evidence:
 
     def _read(self, index: int, algorithm: str) -> Digest:
         with self._backends[index].get(self._key) as reader:
-            body = Body(reader.chunks(), reader.size, on_chunk=self._on_chunk)
+            body = reader.body(on_chunk=self._on_chunk)
             body.require(algorithm)
             for _ in body.chunks():
                 pass

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from cloudsync_core import keys
 from cloudsync_core.backend import Backend
-from cloudsync_core.body import Body, ObjectReader
+from cloudsync_core.body import ObjectReader
 from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.recheck import change_since
@@ -159,7 +159,7 @@ class Transfer:
 
     def _stream(self, action: Action, condition: PutCondition, reader: ObjectReader, attempts: _Attempts) -> Outcome:
         info = reader.info
-        body = Body(reader.chunks(), reader.size, expect=info.digests, on_chunk=self._on_chunk)
+        body = reader.body(on_chunk=self._on_chunk)
         vouched = body.expected[0] if body.expected else None
         if vouched is None:
             body.require(_DIGEST)

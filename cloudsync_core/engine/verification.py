@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.body import Body
 from cloudsync_core.engine.recheck import change_since
 from cloudsync_core.errors import BackendError, CancelledError, IntegrityError
 from cloudsync_core.models import Digest, ObjectInfo
@@ -86,7 +85,7 @@ class Verification:
 
     def _read(self, key: str, algorithm: str) -> Digest:
         with self._target.get(key) as reader, named(self._target, key):
-            body = Body(reader.chunks(), reader.size, on_chunk=self._on_chunk)
+            body = reader.body(on_chunk=self._on_chunk)
             body.require(algorithm)
             for _ in body.chunks():
                 pass

@@ -1,6 +1,7 @@
 """The conformance suite finds what it is there to find: each backend here breaks one promise, and one test says so."""
 
 import contextlib
+import dataclasses
 import fnmatch
 import inspect
 import re
@@ -110,7 +111,8 @@ class ReadsWhatIsThereNow(MemoryBackend):
         @contextlib.contextmanager
         def live():
             with super(ReadsWhatIsThereNow, self).get(key, **how) as opened:
-                info = opened.info
+                # Without digests nothing but the backend can notice.
+                info = dataclasses.replace(opened.info, digests=())
 
             def chunks():
                 for at in range(0, info.size, 1_000_000):

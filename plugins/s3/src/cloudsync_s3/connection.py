@@ -13,6 +13,7 @@ import base64
 import concurrent.futures
 import hashlib
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ import botocore
 import botocore.exceptions
 import s3fs
 from aiobotocore.httpsession import AIOHTTPSession
+from botocore.credentials import ReadOnlyCredentials
 from botocore.handlers import _handle_200_error as _look_for_error
 
 from cloudsync_core.errors import ConfigError
@@ -63,8 +65,22 @@ class Connection:
         events.register("before-call.s3.DeleteObjects", _add_md5)
         for operation in ("PutObject", "UploadPart"):
             events.register(f"before-send.s3.{operation}", _send_at_once)
-        self.endpoint = _normalised(self._client.meta.endpoint_url)
+        self.url: str = self._client.meta.endpoint_url
+        self.region: str = self._client.meta.region_name
+        self.ca_bundle = options.ca_bundle or _path(self._filesystem.session.get_config_variable("ca_bundle"))
+        self.endpoint = _normalised(self.url)
         self.is_amazon = self.endpoint.endswith(_AMAZON)
+
+    def credentials(self) -> ReadOnlyCredentials | None:
+        """Return the credentials of now, refreshed where they had to be; `None` for anonymous requests."""
+        signer = self._client._request_signer  # noqa: SLF001 - the only place where a client keeps them
+        if signer.signature_version is botocore.UNSIGNED:
+            return None
+        held = signer._credentials  # noqa: SLF001 - likewise
+        if held is None:
+            raise botocore.exceptions.NoCredentialsError
+        found: ReadOnlyCredentials = self.wait(self.run(held.get_frozen_credentials()))
+        return found
 
     def call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Make one request and return botocore's parsed response; what fails raises as botocore raises it."""
@@ -170,6 +186,10 @@ def _filesystem_options(options: S3Options) -> dict[str, Any]:
     if options.path_style is not None:
         found["config_kwargs"]["s3"] = {"addressing_style": "path" if options.path_style else "virtual"}
     return found
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
 
 
 def _normalised(url: str) -> str:

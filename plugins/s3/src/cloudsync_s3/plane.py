@@ -1,13 +1,14 @@
 """The fast way: small writes and reads by obstore, answered in the form of botocore's responses.
 
-The same endpoint, credentials and patience as the connection's. What it cannot say exactly goes the other way: keys that
-obstore would change, and metadata with the name of a header. What it does not tell is how an object is encrypted, which
-is what decides whether an ETag is an MD5 (B09): a mismatch is therefore never believed on this way alone.
+It has the endpoint, credentials and patience of the connection. What it cannot say exactly goes the other way: keys
+that obstore would change, and metadata with the name of a header. What it does not tell is how an object is encrypted,
+which is what decides whether an ETag is an MD5 (B09): a mismatch is therefore never believed on this way alone.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +17,6 @@ import botocore.exceptions
 from obstore.store import S3Store
 
 from cloudsync_core.backends.objectstore import NO_RETRIES, DataPlane, PlaneError, client_options, sayable
-from cloudsync_core.models import ByteRange
 from cloudsync_s3.config import S3Options
 from cloudsync_s3.connection import Connection
 
@@ -28,6 +28,9 @@ _HEADERS = {
     "ContentLanguage": "Content-Language",
 }
 _RESERVED = {*(header.lower() for header in _HEADERS.values()), "storage-class", "content-length"}
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_DIRECTORY_BUCKET = "--x-s3"
 
 _CREDENTIALS_KEPT = dt.timedelta(minutes=4)
 """How long credentials are used before the connection is asked again; it refreshes them 10 to 15 minutes before they
@@ -45,11 +48,15 @@ class FastWay:
 
     def __init__(self, connection: Connection, options: S3Options, bucket: str) -> None:
         self._plane = DataPlane(_store(connection, options, bucket))
+        self._left = False
 
-    @staticmethod
-    def takes(key: str, carried: Mapping[str, Any]) -> bool:
+    def takes(self, key: str, carried: Mapping[str, Any]) -> bool:
         """Tell whether an object of this whole key, with these parameters of PutObject, can go this way."""
-        return sayable(key) and _RESERVED.isdisjoint(carried.get("Metadata", ()))
+        return not self._left and sayable(key) and _RESERVED.isdisjoint(carried.get("Metadata", ()))
+
+    def leave(self) -> None:
+        """Take the other way from here on: what this one does not tell has turned out to matter."""
+        self._left = True
 
     def put_object(
         self, key: str, data: bytes, carried: Mapping[str, Any], wanted: Mapping[str, Any]
@@ -75,16 +82,14 @@ class FastWay:
             raise _as_botocore(error, "PutObject") from error
         return _response(stored.etag, stored.version)
 
-    def get_object(
-        self, key: str, byte_range: ByteRange | None, if_match: str | None
-    ) -> tuple[dict[str, Any], Iterator[bytes]]:
+    def get_object(self, key: str, if_match: str | None) -> tuple[dict[str, Any], Iterator[bytes]]:
         """Open an object; return the response and the chunks of its body, which raise as the call does.
 
         Raises:
             botocore.exceptions.ClientError, botocore.exceptions.HTTPClientError: as botocore would.
         """
         try:
-            found = self._plane.get(key, byte_range=byte_range, if_match=if_match)
+            found = self._plane.get(key, if_match=if_match)
         except PlaneError as error:
             raise _as_botocore(error, "GetObject") from error
         names = {header: name for name, header in _HEADERS.items()}
@@ -100,32 +105,42 @@ class FastWay:
         return response, _chunks(found.chunks)
 
 
+def fast_way(connection: Connection, options: S3Options, bucket: str) -> FastWay | None:
+    """Return the fast way to a bucket, or `None` where obstore cannot be set up to do just what the connection does."""
+    if not _NAME.fullmatch(bucket) or bucket.endswith(_DIRECTORY_BUCKET):
+        return None
+    return FastWay(connection, options, bucket)
+
+
 def _store(connection: Connection, options: S3Options, bucket: str) -> S3Store:
-    endpoint = connection.url
-    secure = endpoint.startswith("https:")
-    client = client_options(connect_timeout=options.connect_timeout, read_timeout=options.read_timeout, secure=secure)
+    parts = urlsplit(connection.url)
+    client = client_options(
+        connect_timeout=options.connect_timeout, read_timeout=options.read_timeout, secure=parts.scheme == "https"
+    )
     if not options.verify_tls:
         client["allow_invalid_certificates"] = True
     elif connection.ca_bundle is not None:
         client["root_certificate"] = connection.ca_bundle.read_bytes()
-    virtual = connection.is_virtual_hosted
-    if virtual:
-        parts = urlsplit(endpoint)
-        endpoint = f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path}"
+    path_style = not connection.is_amazon if options.path_style is None else options.path_style
+    # A certificate for *.example.com is none for a.b.example.com, so such a bucket stands in the path.
+    virtual = not path_style and "." not in bucket
+    place = f"{bucket}.{parts.netloc}" if virtual else parts.netloc
     settings: dict[str, Any] = {
         "bucket": bucket,
-        "endpoint": endpoint,
+        "endpoint": f"{parts.scheme}://{place}{parts.path.rstrip('/')}",
         "region": connection.region,
         "virtual_hosted_style_request": virtual,
         "conditional_put": "etag",
         "client_options": client,
         "retry_config": NO_RETRIES,
     }
-    if connection.is_anonymous:
+    if options.anonymous:
         return S3Store(skip_signature=True, **settings)
 
-    def credentials() -> dict[str, Any]:
+    def credentials() -> Any:
         found = connection.credentials()
+        if found is None:
+            raise botocore.exceptions.NoCredentialsError
         return {
             "access_key_id": found.access_key,
             "secret_access_key": found.secret_key,
@@ -155,8 +170,9 @@ def _chunks(chunks: Iterator[bytes]) -> Iterator[bytes]:
 def _as_botocore(error: PlaneError, operation: str) -> Exception:
     """Return the failure in the form that the plugin's table of errors judges."""
     if error.status is None:
-        return botocore.exceptions.HTTPClientError(error=error)
+        unreachable: Exception = botocore.exceptions.HTTPClientError(error=error)
+        return unreachable
     code = error.code or str(error.status)
-    return botocore.exceptions.ClientError(
-        {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": error.status, "HTTPHeaders": {}}}, operation
-    )
+    answer = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": error.status, "HTTPHeaders": {}}}
+    refused: Exception = botocore.exceptions.ClientError(answer, operation)
+    return refused

@@ -16,7 +16,7 @@ from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition, 
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, etags
 from cloudsync_s3.place import Place
-from cloudsync_s3.uploads import PARTS_IN_MEMORY, MultipartUpload, Target, content_md5, part_size, parts
+from cloudsync_s3.uploads import PARTS_IN_MEMORY, MultipartUpload, Target, part_size, parts
 
 
 class Putter:
@@ -56,11 +56,8 @@ class Putter:
                 return self._put_parts(key, upload, itertools.chain(held, pieces), attributes, condition)
             data = b"".join(held)
             digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        request = {"Body": data, **carried, **wanted}
-        if self._place.takes_md5:
-            request["ContentMD5"] = content_md5(digest)
         with conditions.refusals(condition), self._place.errors("put", key):
-            response = self._place.call(key, "put_object", **request)
+            response = self._place.put_object(key, data, digest, carried, wanted)
             confirmed = self._place.tells_md5(response) and etags.check(response.get("ETag"), digest, "the object")
         return written(key, len(data), response, (Digest("md5", digest),) if confirmed else (), attributes)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import collections
 import dataclasses
 import hashlib
@@ -19,7 +18,7 @@ from cloudsync_core.models import Digest
 from cloudsync_s3 import etags
 from cloudsync_s3.config import MIB
 from cloudsync_s3.errors import FAILURES
-from cloudsync_s3.place import Place
+from cloudsync_s3.place import Place, content_md5
 
 MOST_PARTS = 10_000
 """Parts of one upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
@@ -52,11 +51,6 @@ def parts(body: Body, size: int) -> Iterator[bytes]:
             missing -= len(view)
     if held:
         yield b"".join(held)
-
-
-def content_md5(digest: str) -> str:
-    """Return the value of a Content-MD5 header for an MD5 in hexadecimal."""
-    return base64.b64encode(bytes.fromhex(digest)).decode("ascii")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
