@@ -98,9 +98,8 @@ def _in_scope(pages: Iterator[Page], scope: Filter) -> Generator[Page]:
 
 
 def _included(pages: Generator[Page], include: Callable[[ObjectInfo], bool]) -> Generator[Page]:
-    with contextlib.closing(pages):
-        for page in pages:
-            yield page.select([index for index, entry in enumerate(page) if include(entry)], page.gaps)
+    for page in pages:
+        yield page.select([index for index, entry in enumerate(page) if include(entry)], page.gaps)
 
 
 def _gap_in_scope(key: str, scope: Filter) -> bool:

@@ -55,7 +55,7 @@ class TestFailures:
     def test_the_other_sides_listing_ends_though_the_report_keeps_the_error(self, places, state):
         source, target = places
         fill(source.open(), "ab")
-        fill(target.open(), [f"{number:03}" for number in range(100)])
+        fill(target.open(), [f"z{number:03}" for number in range(100)])
         error = UnavailableError("reset")
         world = World(lambda: Paged(source.open(), fail_after=1, error=error), lambda: Paged(target.open()), state)
         report = world.mirror()
