@@ -104,28 +104,31 @@ class Transfer:
         if self._stop.is_set():
             raise CancelledError("interrupted")
         try:
-            condition = self._condition(action, attempts.unproven or action.target)
-            if self._server_copy:
-                try:
-                    return self._copy(action, condition, attempts)
-                except (AccessDeniedError, UnsupportedOperationError):
-                    # The target's credentials cannot read the source: from here on the bytes pass through this machine.
-                    self._server_copy = False
-            try:
-                with self._source.get(action.key) as reader, named(self._source, action.key):
-                    return self._stream(action, condition, reader, attempts)
-            except UnsupportedOperationError:
-                if condition != IF_ABSENT or self._look_first:
-                    raise
-                # Only the place itself knows: a directory may lie on a file system without hard links.
-                self._look_first = True
-                return self._write_once(action, attempts)
+            return self._move(action, attempts)
         except _CONFLICTS:
             # An earlier attempt may have succeeded and only its answer been lost (F01): then this is our own object.
             own = self._own_object(action, attempts)
             if own is None:
                 raise
             return own
+
+    def _move(self, action: Action, attempts: _Attempts) -> Outcome:
+        condition = self._condition(action, attempts.unproven or action.target)
+        if self._server_copy:
+            try:
+                return self._copy(action, condition, attempts)
+            except (AccessDeniedError, UnsupportedOperationError):
+                # The target's credentials cannot read the source: from here on the bytes pass through this machine.
+                self._server_copy = False
+        try:
+            with self._source.get(action.key) as reader, named(self._source, action.key):
+                return self._stream(action, condition, reader, attempts)
+        except UnsupportedOperationError:
+            if condition != IF_ABSENT:
+                raise
+            # Only the place itself knows: a directory may lie on a file system without hard links.
+            self._look_first = True
+            return self._move(action, attempts)
 
     def _condition(self, action: Action, seen: ObjectInfo | None) -> PutCondition:
         """Return the condition that protects what another writer put there since the listing (D20)."""

@@ -1,4 +1,4 @@
-"""Moving one object: under a condition, verified, and whole or not at all."""
+"""Moving one object: under a condition, and whole or not at all."""
 
 import dataclasses
 import threading
@@ -6,80 +6,30 @@ import time
 
 import pytest
 
-from cloudsync_core.backends.file import FileBackend, FileOptions
 from cloudsync_core.body import Body
-from cloudsync_core.engine.attributes import AttributeRules
-from cloudsync_core.engine.policy import HeaderRule
 from cloudsync_core.engine.progress import Progress
-from cloudsync_core.engine.transfer import FRESH_SECONDS, Transfer, TransferRules
+from cloudsync_core.engine.transfer import FRESH_SECONDS
 from cloudsync_core.errors import (
     AccessDeniedError,
     CancelledError,
-    IntegrityError,
-    PreconditionFailedError,
     UnauthenticatedError,
     UnavailableError,
     UnsupportedOperationError,
 )
-from cloudsync_core.layers.retry import RetryPolicy
-from cloudsync_core.location import Location
-from cloudsync_core.models import ALWAYS, IF_ABSENT, Attributes, IfMatch, Version
-from cloudsync_core.runs import Action
+from cloudsync_core.models import ALWAYS, IF_ABSENT, IfMatch, Version
 from tests.engine.stores import (
     POOR,
-    Corrupting,
     Shaped,
     Watched,
-    bare,
     content,
     contents,
     listed,
     memory,
     plain,
     store,
-    without_digests,
 )
+from tests.engine.transfers import DOWN, action, transfer, write
 from tests.unit.layers.scripted import Fault, Scripted
-
-LOST = Fault(UnavailableError("the answer was lost"), answer_lost=True)
-DOWN = Fault(UnavailableError("down"))
-
-
-def transfer(source, target, *, rules=(), stop=None, progress=None, attempts=3, read_back=True, server_copy=False):
-    return Transfer(
-        source,
-        target,
-        TransferRules(
-            retry=RetryPolicy(attempts=attempts, first_wait=0),
-            attributes=AttributeRules(rules),
-            read_back=read_back,
-            server_copy=server_copy,
-        ),
-        progress or Progress(),
-        stop or threading.Event(),
-    )
-
-
-def action(source, target, key="k"):
-    """Return what a planner makes of the key."""
-    first, second = listed(source).get(key), listed(target).get(key)
-    return Action("add" if second is None else "update", key, "test", first, second)
-
-
-def write(source, target, **options):
-    return transfer(source, target, **options).write(action(source, target))
-
-
-@pytest.fixture
-def source():
-    backend = memory()
-    store(backend, "k", b"new content")
-    return backend
-
-
-@pytest.fixture
-def tree(tmp_path):
-    return FileBackend(Location.parse(str(tmp_path)), FileOptions(fsync=False))
 
 
 class TestOutcome:
@@ -190,62 +140,52 @@ class TestConditions:
             assert target.conditions == []
 
 
-class TestLostAnswers:
-    """F01: the put succeeded, its answer was lost, and the next attempt meets our own object."""
+class TestFreshListings:
+    """D20: an add to a store without conditions believes a listing of the target for a while, and not for hours."""
 
-    @pytest.mark.parametrize("old", [None, b"old"])
-    @pytest.mark.parametrize("conditional", [True, False])
-    @pytest.mark.parametrize("digests", [True, False])
-    def test_our_own_object_is_recognised(self, source, old, conditional, digests):
-        target = Scripted(memory() if digests else plain(), **({} if conditional else POOR))
-        if old is not None:
-            store(target.inner, "k", old)
-        target.faults["put"] = [LOST]
-        outcome = write(source, target)
-        assert (outcome.status, outcome.bytes) == ("done", 11)
-        assert outcome.verified == ("md5" if digests else "readback")
-        assert outcome.written.fingerprint == listed(target)["k"].fingerprint
+    def test_right_after_the_listing_nothing_is_asked_again(self, source):
+        target = Watched(plain(), **POOR)
+        planned = dataclasses.replace(action(source, target), seen_at=time.monotonic())
+        assert transfer(source, target).write(planned).status == "done"
+        assert target.conditions == [ALWAYS]
+        assert target.called("stat") == []
 
-    def test_somebody_elses_object_is_not(self, source):
-        class Rival(Scripted):
+    def test_an_old_listing_is_not_believed(self, source):
+        target = Watched(plain(), **POOR)
+        planned = dataclasses.replace(action(source, target), seen_at=time.monotonic() - FRESH_SECONDS)
+        store(target.inner, "k", b"somebody else's")
+        assert transfer(source, target).write(planned).cause == "ObjectExistsError"
+        assert content(target.inner, "k") == b"somebody else's"
+
+    def test_a_place_without_the_condition_that_its_kind_has_is_looked_at(self, source):
+        target = Watched(memory())
+        target.faults["put"] = [Fault(UnsupportedOperationError("no hard links here"))]
+        planned = action(source, target)
+        assert transfer(source, target).write(planned).status == "done"
+        assert target.conditions == [IF_ABSENT, ALWAYS]
+
+    def test_so_is_it_for_everybody_who_finds_out_at_once(self, source):
+        """Two adds under way meet the same refusal; neither of them may end the run."""
+        together = threading.Barrier(2, timeout=10)
+
+        class Refusing(Watched):
             def put(self, key, body, **options):
-                if listed(self.inner):
-                    return super().put(key, body, **options)
-                body.read()
-                store(self.inner, "k", b"some others")
-                raise UnavailableError("down")
-
-        target = Rival(memory())
-        outcome = write(source, target)
-        assert outcome.cause == "ObjectExistsError"
-        assert content(target, "k") == b"some others"
-
-    def test_an_object_that_cannot_be_told_from_ours_is_reported(self, source):
-        target = Scripted(plain(), **POOR)
-        target.faults["put"] = [LOST]
-        assert write(source, target, read_back=False).cause == "ObjectExistsError"
-
-    def test_P8_a_source_that_changes_between_the_attempts_is_not_taken_for_what_was_sent(self, source):
-        class Changing(Scripted):
-            def put(self, key, body, **options):
-                if not listed(self.inner):
-                    self.inner.put(key, body, **options)
-                    store(source, "k", b"newer content")
-                    raise UnavailableError("the answer was lost")
+                if options["condition"] == IF_ABSENT:
+                    together.wait()
+                    raise UnsupportedOperationError("no hard links here")
                 return super().put(key, body, **options)
 
-        target = Changing(memory())
-        sent = listed(source)["k"].fingerprint
-        outcome = write(source, target)
-        assert content(target, "k") == b"new content"
-        assert outcome.source.fingerprint == sent, "the next run would take the newer source for synchronised"
-
-    def test_of_a_copy_too(self, source):
-        target = Scripted(memory())
-        target.faults["copy"] = [LOST]
-        outcome = write(source, target, server_copy=True)
-        assert outcome.status == "done"
-        assert content(target, "k") == b"new content"
+        store(source, "other")
+        target = Refusing(memory())
+        moving = transfer(source, target)
+        planned = [action(source, target), action(source, target, "other")]
+        outcomes = []
+        threads = [threading.Thread(target=lambda one=one: outcomes.append(moving.write(one))) for one in planned]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert [outcome.status for outcome in outcomes] == ["done", "done"]
 
 
 class TestRetries:
@@ -271,158 +211,6 @@ class TestRetries:
         target = Scripted(memory())
         target.faults["put"] = [Fault(UnauthenticatedError("expired"))]
         assert write(source, target).fatal
-
-
-class Growing(Scripted):
-    """A source whose object gives other bytes than it promised, the first few times."""
-
-    def __init__(self, inner, times, extra):
-        super().__init__(inner)
-        self.times, self.extra = times, extra
-
-    def get(self, key, **options):
-        manager = super().get(key, **options)
-        if not self.times:
-            return manager
-        self.times -= 1
-        return _Altered(manager, self.extra)
-
-
-class _Altered:
-    def __init__(self, manager, extra):
-        self.manager, self.extra = manager, extra
-
-    def __enter__(self):
-        reader = self.manager.__enter__()
-        data = reader.read()
-        data = data + self.extra if self.extra else data[:-1]
-        altered = dataclasses.replace(reader.info, digests=())
-        return type(reader)(altered, [data])
-
-    def __exit__(self, *error):
-        return self.manager.__exit__(*error)
-
-
-class TestIntegrity:
-    @pytest.mark.parametrize("extra", [b"more", b""], ids=["D01-grows", "D02-shrinks"])
-    def test_a_source_that_gives_another_length_is_read_again(self, source, extra):
-        target = memory()
-        assert write(Growing(source, 1, extra), target).status == "done"
-        assert content(target, "k") == b"new content"
-
-    @pytest.mark.parametrize("extra", [b"more", b""], ids=["D01-grows", "D02-shrinks"])
-    def test_and_fails_with_nothing_written_when_it_goes_on(self, source, extra):
-        target = memory()
-        outcome = write(Growing(source, 99, extra), target)
-        assert outcome.cause == "IntegrityError"
-        assert outcome.error.startswith(f"get {source.location}/k: ")
-        assert contents(target) == {}
-
-    def test_D18_a_source_whose_bytes_are_not_those_of_its_digest_writes_nothing(self, source):
-        other = memory()
-        store(other, "k", b"abc content")
-        lying = Shaped(source, known=lambda info: dataclasses.replace(info, digests=listed(other)["k"].digests))
-        target = memory()
-        outcome = write(lying, target)
-        assert outcome.cause == "IntegrityError"
-        assert "its store says" in outcome.error
-        assert f"{source.location}/k" in outcome.error
-        assert contents(target) == {}
-
-
-SPOIL = {
-    "other-bytes": lambda data: data[:-1] + b"?",
-    "cut-short": lambda data: data[:-1],
-    "empty": lambda _: b"",
-}
-
-
-def blind(backend, **capabilities):
-    """Return a store that confirms nothing."""
-    return Shaped(backend, listed=bare, known=without_digests, **capabilities)
-
-
-class TestReadback:
-    """P4: where neither store has a digest, the object is read back."""
-
-    def test_is_how_it_is_verified(self, source):
-        outcome = write(blind(source), blind(memory()))
-        assert (outcome.verified, outcome.digest) == ("readback", str(listed(source)["k"].digests[0]))
-
-    @pytest.mark.parametrize("spoil", SPOIL.values(), ids=SPOIL)
-    @pytest.mark.parametrize("capabilities", [{}, POOR], ids=["conditions", "no-conditions"])
-    @pytest.mark.parametrize("old", [None, b"old"])
-    def test_D18_a_target_that_corrupts_once_is_written_again(self, source, spoil, capabilities, old):
-        target = blind(Corrupting(memory(), 1, spoil), **capabilities)
-        if old is not None:
-            store(target.inner.inner, "k", old)
-        outcome = write(blind(source), target)
-        assert (outcome.status, outcome.verified) == ("done", "readback")
-        assert content(target, "k") == b"new content"
-
-    @pytest.mark.parametrize("spoil", SPOIL.values(), ids=SPOIL)
-    @pytest.mark.parametrize("capabilities", [{}, POOR], ids=["conditions", "no-conditions"])
-    def test_D18_a_target_that_goes_on_corrupting_fails_and_shows_nothing_wrong(self, source, spoil, capabilities):
-        target = blind(Corrupting(memory(), 99, spoil), **capabilities)
-        outcome = write(blind(source), target)
-        assert (outcome.status, outcome.cause) == ("failed", "IntegrityError")
-        assert "holds other bytes than were sent" in outcome.error
-        assert contents(target) == {}
-
-    def test_D18_a_directory_that_goes_on_corrupting_shows_nothing_wrong(self, source, tree):
-        target = Corrupting(tree, 99)
-        assert write(blind(source), target).cause == "IntegrityError"
-        assert contents(tree) == {}
-
-    def test_what_somebody_else_has_put_there_meanwhile_is_not_withdrawn(self, source):
-        class Raced(Corrupting):
-            def get(self, key, **options):
-                store(self.inner, key, b"somebody else's")
-                return super().get(key, **options)
-
-        target = blind(Raced(memory(), 99))
-        assert write(blind(source), target).status == "failed"
-        assert content(target.inner.inner, "k") == b"somebody else's"
-
-    def test_a_length_that_is_wrong_is_found_even_where_the_source_vouches(self, source):
-        target = blind(Corrupting(memory(), 99, lambda data: data[:-1]))
-        assert write(source, target).cause == "IntegrityError"
-        assert contents(target) == {}
-
-    def test_verify_size_checks_the_length(self, source):
-        assert write(blind(source), blind(memory()), read_back=False).verified == "size"
-        target = blind(Corrupting(memory(), 99, lambda data: data[:-1]))
-        assert write(blind(source), target, read_back=False).cause == "IntegrityError"
-
-    def test_an_empty_object_has_nothing_to_read(self):
-        source, target = blind(memory()), Scripted(blind(memory()))
-        store(source, "k", b"")
-        assert write(source, target).verified == "size"
-        assert not target.called("get")
-
-    def test_a_target_that_cannot_be_read_back_is_tried_again(self, source):
-        target = Scripted(blind(memory()))
-        target.faults["get"] = [DOWN, DOWN]
-        assert write(blind(source), target).verified == "readback"
-
-    def test_a_target_that_can_never_be_read_back_fails_and_keeps_what_may_be_right(self, source):
-        target = Scripted(blind(memory()))
-        target.faults["get"] = [DOWN] * 9
-        assert write(blind(source), target).cause == "UnavailableError"
-        del target.faults["get"]
-        assert content(target, "k") == b"new content"
-
-    def test_an_interrupted_one_is_reported_and_not_taken_for_synchronised(self, source):
-        stop = threading.Event()
-
-        class Stopping(Scripted):
-            def get(self, key, **options):
-                stop.set()
-                return super().get(key, **options)
-
-        outcome = write(blind(source), Stopping(blind(memory())), stop=stop)
-        assert (outcome.status, outcome.cause, outcome.written) == ("failed", "IntegrityError", None)
-        assert "interrupted before it was verified" in outcome.error
 
 
 class TestCancellation:
@@ -487,93 +275,7 @@ class _Stopping:
         return self.manager.__exit__(*error)
 
 
-class TestServerCopy:
-    def test_moves_no_byte_through_this_machine(self, source):
-        target = Scripted(memory())
-        outcome = write(source, target, server_copy=True)
-        assert (outcome.status, outcome.bytes, outcome.verified) == ("done", 0, "server-copy")
-        assert not target.called("put")
-        assert content(target, "k") == b"new content"
-
-    def test_is_conditional_like_any_write(self, source):
-        target = Watched()
-        write(source, target, server_copy=True)
-        old = listed(target)["k"]
-        store(source, "k", b"newer")
-        write(source, target, server_copy=True)
-        assert target.conditions == [IF_ABSENT, IfMatch(old.version)]
-
-    def test_falls_back_to_the_bytes_where_the_credentials_do_not_allow_it(self, source):
-        target = Scripted(memory())
-        target.faults["copy"] = [Fault(AccessDeniedError("the target's credentials cannot read the source"))]
-        store(source, "other", b"2")
-        moving = transfer(source, target, server_copy=True)
-        assert moving.write(action(source, target)).verified == "md5"
-        assert moving.write(action(source, target, "other")).verified == "md5"
-        assert target.called("copy") == ["k"], "every object would be refused again"
-
-    def test_G1_of_a_source_that_changed_after_the_listing_is_reported(self, source):
-        target = memory()
-        planned = action(source, target)
-        store(source, "k", b"newer")
-        outcome = transfer(source, target, server_copy=True).write(planned)
-        assert outcome.cause == PreconditionFailedError.__name__
-        assert contents(target) == {}
-
-    def test_D10_carries_what_the_source_carries(self, source):
-        target = memory()
-        store(source, "k", b"1", attributes=Attributes("text/x", mtime_ns=7, metadata={"a": "b"}))
-        write(source, target, server_copy=True)
-        assert target.stat("k").attributes == Attributes("text/x", mtime_ns=7, metadata={"a": "b"})
-
-    def test_D10_carries_what_the_rules_say(self, source):
-        target = memory()
-        store(source, "k", b"1", attributes=Attributes("text/x", mtime_ns=7, metadata={"a": "b"}))
-        write(source, target, server_copy=True, rules=[HeaderRule(("k",), cache_control="no-store")])
-        assert target.stat("k").attributes == Attributes("text/x", "no-store", mtime_ns=7, metadata={"a": "b"})
-
-    def test_of_another_length_is_an_integrity_error_and_shows_nothing_wrong(self, source):
-        class Short(Scripted):
-            def copy(self, source, info, key, **options):
-                return store(self.inner, key, b"new")
-
-        target = Short(memory())
-        outcome = write(source, target, server_copy=True)
-        assert outcome.cause == IntegrityError.__name__
-        assert contents(target) == {}
-
-    def test_is_left_out_where_the_job_does_not_want_it(self, source):
-        target = Scripted(memory())
-        write(source, target, server_copy=False)
-        assert not target.called("copy")
-
-
 def test_errors_name_the_object_once(source):
     target = Scripted(memory())
     target.faults["put"] = [Fault(AccessDeniedError("no", operation="put", location="memory://x", key="k"))]
     assert write(source, target).error == "put memory://x/k: no"
-
-
-class TestFreshListings:
-    """D20: an add to a store without conditions believes a listing of the target for a while, and not for hours."""
-
-    def test_right_after_the_listing_nothing_is_asked_again(self, source):
-        target = Watched(plain(), **POOR)
-        planned = dataclasses.replace(action(source, target), seen_at=time.monotonic())
-        assert transfer(source, target).write(planned).status == "done"
-        assert target.conditions == [ALWAYS]
-        assert target.called("stat") == []
-
-    def test_an_old_listing_is_not_believed(self, source):
-        target = Watched(plain(), **POOR)
-        planned = dataclasses.replace(action(source, target), seen_at=time.monotonic() - FRESH_SECONDS)
-        store(target.inner, "k", b"somebody else's")
-        assert transfer(source, target).write(planned).cause == "ObjectExistsError"
-        assert content(target.inner, "k") == b"somebody else's"
-
-    def test_a_place_without_the_condition_that_its_kind_has_is_looked_at(self, source):
-        target = Watched(memory())
-        target.faults["put"] = [Fault(UnsupportedOperationError("no hard links here"))]
-        planned = action(source, target)
-        assert transfer(source, target).write(planned).status == "done"
-        assert target.conditions == [IF_ABSENT, ALWAYS]
