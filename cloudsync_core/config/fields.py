@@ -7,12 +7,12 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
-from pathspec import GitIgnoreSpec
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 from cloudsync_core.config import secrets
 from cloudsync_core.config.problems import KeyPath
+from cloudsync_core.engine.patterns import problem
 from cloudsync_core.engine.policy import DeleteLimit
 from cloudsync_core.errors import printable
 
@@ -68,17 +68,9 @@ def _pattern(pattern: str) -> str:
     shown = f"'{printable(pattern)}'"
     if pattern.lstrip("!").startswith("./"):
         raise ValueError(f"{shown} matches nothing: patterns are relative to the location, leave out the './'")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)
-            parts = GitIgnoreSpec.from_lines([pattern]).patterns
-    except FutureWarning:
-        raise ValueError(f"{shown}: classes like [:alpha:] are not supported, write [A-Za-z]") from None
-    except (ValueError, re.error):
-        raise ValueError(f"{shown} is not a valid gitignore pattern") from None
-    if all(part.include is None for part in parts):
+    if (why := problem(pattern)) is not None:
         comment = "; write '\\#' for a name that begins with '#'" if pattern.startswith("#") else ""
-        raise ValueError(f"{shown} matches nothing{comment}")
+        raise ValueError(f"{shown} {why}{comment}")
     return pattern
 
 

@@ -22,17 +22,28 @@ class _Rule:
     folders_only: bool
 
 
+def problem(line: str) -> str | None:
+    """Say why a pattern matches nothing, or return `None` when it can match something."""
+    try:
+        _rule(line)
+    except _EmptyError:
+        return "matches nothing"
+    except _MalformedError:
+        return "is not a valid gitignore pattern"
+    return None
+
+
 class Patterns:
     """An ordered list of gitignore patterns; of several that match one name, the last decides.
 
-    Blank lines, comments and patterns that git takes for malformed match nothing.
+    A line of which `problem` has something to say matches nothing, as in git.
 
     Args:
         lines: the patterns.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
-        self._rules = [rule for rule in map(_rule, reversed(tuple(lines))) if rule is not None]
+        self._rules = [_rule(line) for line in reversed(tuple(lines)) if problem(line) is None]
         # Keys come in order, so consecutive keys share their folders: a small cache answers nearly all of them.
         self._match_folder = functools.lru_cache(maxsize=1024)(self._find_match_folder)
         self._ignore_folder = functools.lru_cache(maxsize=1024)(self._find_ignore_folder)
@@ -74,31 +85,30 @@ def _parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _rule(line: str) -> _Rule | None:
-    """Return what a line says, or `None` where it says nothing."""
+class _EmptyError(ValueError):
+    """The line is blank, or a comment."""
+
+
+class _MalformedError(ValueError):
+    """git matches nothing by the pattern."""
+
+
+def _rule(line: str) -> _Rule:
     pattern = _without_trailing_spaces(line)
     if pattern.startswith("#"):
-        return None
+        raise _EmptyError
     negated, pattern = pattern.startswith("!"), pattern.removeprefix("!")
     folders_only, pattern = pattern.endswith("/"), pattern.removesuffix("/")
     names_only, pattern = "/" not in pattern, pattern.removeprefix("/")
     if not pattern:
-        return None
-    try:
-        expression = "".join(_translate(pattern))
-    except _MalformedError:
-        return None
-    return _Rule(re.compile(expression, re.DOTALL), not negated, names_only, folders_only)
+        raise _EmptyError
+    return _Rule(re.compile("".join(_translate(pattern)), re.DOTALL), not negated, names_only, folders_only)
 
 
 def _without_trailing_spaces(line: str) -> str:
     kept = line.rstrip(" ")
     escaped = (len(kept) - len(kept.rstrip("\\"))) % 2 and len(kept) < len(line)
     return kept + " " if escaped else kept
-
-
-class _MalformedError(ValueError):
-    """git matches nothing by the pattern."""
 
 
 def _translate(pattern: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloudsync_core.engine.patterns import Patterns
+from cloudsync_core.engine.patterns import Patterns, problem
 
 SEGMENTS = ["a", "b", "ab", "*", "a*", "?", "**", "***", "*.c", "[ab]", "[!a]", "[^ab]", "[a-c]*", "[c-a]", "[]]"]
 SEGMENTS += ["\\a", "\\*", "[[:alpha:]]", "[a", "a\\ ", "x.[]c]", "[!]-]", "#a", "\\#a", "[a\\]b]", "[--0]", "**c"]
@@ -122,3 +122,17 @@ class TestMatch:
     def test_the_key_itself_decides_then_its_innermost_folder(self, lines, taken, left):
         patterns = Patterns(lines)
         assert [key for key in (*taken, *left) if patterns.match(key)] == taken
+
+
+class TestProblem:
+    @pytest.mark.parametrize("line", ["*.tmp", "a/", "!a", "[z-a]", "\\#x", "**", "a\\ "])
+    def test_there_is_none_with_a_pattern_that_can_match(self, line):
+        assert problem(line) is None
+
+    @pytest.mark.parametrize("line", ["", " ", "# x", "/", "!", "!/"])
+    def test_of_a_line_that_says_nothing(self, line):
+        assert problem(line) == "matches nothing"
+
+    @pytest.mark.parametrize("line", ["[a", "[", "[]", "a\\", "[[:letter:]]", "[a-", "x[!"])
+    def test_of_a_pattern_that_git_takes_for_malformed(self, line):
+        assert problem(line) == "is not a valid gitignore pattern"

@@ -6,11 +6,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from pathspec import GitIgnoreSpec
 
 from cloudsync_core.config import reference
 from cloudsync_core.config.loader import load
 from cloudsync_core.config.schema import schema
+from cloudsync_core.engine.patterns import Patterns
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
@@ -75,15 +75,15 @@ class TestExamples:
 class TestPatterns:
     @pytest.mark.parametrize(("pattern", "matched", "missed"), table_after("Patterns"))
     def test_match_what_the_table_says(self, pattern, matched, missed):
-        spec = GitIgnoreSpec.from_lines(names_in(pattern))
-        assert [key for key in names_in(matched) if not spec.match_file(key)] == []
-        assert [key for key in names_in(missed) if spec.match_file(key)] == []
+        patterns = Patterns(names_in(pattern))
+        assert [key for key in names_in(matched) if not patterns.match(key)] == []
+        assert [key for key in names_in(missed) if patterns.match(key)] == []
         assert names_in(matched)
         assert names_in(missed)
 
     def test_the_last_match_decides(self):
-        spec = GitIgnoreSpec.from_lines(["*.log", "!important.log"])
-        assert (spec.match_file("a.log"), spec.match_file("deep/important.log")) == (True, False)
+        patterns = Patterns(["*.log", "!important.log"])
+        assert (patterns.match("a.log"), patterns.match("deep/important.log")) == (True, False)
 
 
 class TestYaml:
