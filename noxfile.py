@@ -3,6 +3,7 @@
 Sessions for a Python that is not installed are skipped.
 """
 
+import itertools
 import re
 import tempfile
 from pathlib import Path
@@ -112,6 +113,7 @@ def demo(session):
 
 def lower_bounds():
     """Return `name==version` for each direct dependency, of the lowest version that its requirement allows."""
-    requirements = [*CORE["project"]["dependencies"], *S3["project"]["dependencies"]]
+    extras = CORE["project"]["optional-dependencies"].values()
+    requirements = [*CORE["project"]["dependencies"], *itertools.chain(*extras), *S3["project"]["dependencies"]]
     bounds = (re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*>=\s*([\w.]+)", line) for line in requirements)
     return sorted(f"{bound[1]}=={bound[2]}" for bound in bounds if bound and bound[1] != CORE["project"]["name"])
