@@ -146,9 +146,15 @@ class Place:
             stored = self.call(key, "head_object")
             if stored.get("ETag") == response.get("ETag"):
                 response = {**stored, **response}
-            if etags.encrypted_apart(stored):
-                self.fast.leave()
+            self.learn(stored)
+        else:
+            self.fast.learn(etag_tells=True)
         return response
+
+    def learn(self, response: Mapping[str, Any]) -> None:
+        """Tell the fast way what a response of GetObject or HeadObject says about the encryption here."""
+        if self.fast is not None:
+            self.fast.learn(etag_tells=not etags.encrypted_apart(response))
 
     def tells_md5(self, response: Mapping[str, Any]) -> bool:
         """Tell whether the ETag in a response is about the content."""

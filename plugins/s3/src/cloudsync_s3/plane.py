@@ -2,7 +2,8 @@
 
 It has the endpoint, credentials and patience of the connection. What it cannot say exactly goes the other way: keys
 that obstore would change, and metadata with the name of a header. What it does not tell is how an object is encrypted,
-which is what decides whether an ETag is an MD5 (B09): a mismatch is therefore never believed on this way alone.
+which is what decides whether an ETag is an MD5 (B09): nothing is read this way before an answer of the other way has
+shown an object whose ETag tells its content, and a mismatch is never believed on this way alone.
 """
 
 from __future__ import annotations
@@ -49,14 +50,23 @@ class FastWay:
     def __init__(self, connection: Connection, options: S3Options, bucket: str) -> None:
         self._plane = DataPlane(_store(connection, options, bucket))
         self._left = False
+        self._etags_tell = False
 
     def takes(self, key: str, carried: Mapping[str, Any]) -> bool:
         """Tell whether an object of this whole key, with these parameters of PutObject, can go this way."""
         return not self._left and sayable(key) and _RESERVED.isdisjoint(carried.get("Metadata", ()))
 
-    def leave(self) -> None:
-        """Take the other way from here on: what this one does not tell has turned out to matter."""
-        self._left = True
+    def reads(self, key: str) -> bool:
+        """Tell whether an object of this whole key can be read this way."""
+        return self._etags_tell and self.takes(key, {})
+
+    def learn(self, *, etag_tells: bool) -> None:
+        """Take note of what an answer has shown: that an object's ETag tells its content, or that it does not.
+
+        In the second case this way is left for good.
+        """
+        self._etags_tell = self._etags_tell or etag_tells
+        self._left = self._left or not etag_tells
 
     def put_object(
         self, key: str, data: bytes, carried: Mapping[str, Any], wanted: Mapping[str, Any]
@@ -127,7 +137,8 @@ def _store(connection: Connection, options: S3Options, bucket: str) -> S3Store:
     place = f"{bucket}.{parts.netloc}" if virtual else parts.netloc
     settings: dict[str, Any] = {
         "bucket": bucket,
-        "endpoint": f"{parts.scheme}://{place}{parts.path.rstrip('/')}",
+        # By its most specific name, which no variable of the environment overrides.
+        "aws_endpoint_url_s3": f"{parts.scheme}://{place}{parts.path.rstrip('/')}",
         "region": connection.region,
         "virtual_hosted_style_request": virtual,
         "conditional_put": "etag",

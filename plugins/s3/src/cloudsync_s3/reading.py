@@ -10,7 +10,13 @@ from typing import Any
 
 from cloudsync_core import keys
 from cloudsync_core.body import CHUNK_SIZE, ObjectReader
-from cloudsync_core.errors import Disposition, IntegrityError, PreconditionFailedError, UnexpectedBackendError, printable
+from cloudsync_core.errors import (
+    Disposition,
+    IntegrityError,
+    PreconditionFailedError,
+    UnexpectedBackendError,
+    printable,
+)
 from cloudsync_core.models import ByteRange, Digest, Gap, ObjectInfo, Page, Version
 from cloudsync_s3 import conditions, etags, listing
 from cloudsync_s3.connection import RAW_PAGE
@@ -53,6 +59,7 @@ def stat(place: Place, key: str) -> ObjectInfo:
             if is_bodiless(failure):
                 place.connection.drop(place.call(key, "get_object", Range="bytes=0-0")["Body"])
             raise
+        place.learn(response)
         return place.describe(key, _length(response), response)
 
 
@@ -61,7 +68,7 @@ def get(place: Place, key: str, byte_range: ByteRange | None, if_match: Version 
     """Open an object by one GetObject: all its bytes are of the version that its headers tell (G1)."""
     with place.errors("get", key):
         request = place.named(key)
-    if byte_range is None and place.fast is not None and place.fast.takes(request["Key"], {}):
+    if byte_range is None and place.fast is not None and place.fast.reads(request["Key"]):
         with _get_fast(place, place.fast, key, if_match) as reader:
             yield reader
         return
@@ -77,9 +84,8 @@ def get(place: Place, key: str, byte_range: ByteRange | None, if_match: Version 
             length = _length(response)
             size = length if byte_range is None else _size_of_all(response, byte_range)
             info = place.describe(key, size, response)
-            # Some servers ignore If-Match and answer with what is there.
-            if if_match is not None and info.version.etag != if_match.etag:
-                raise PreconditionFailedError("the object is another version than expected")
+            place.learn(response)
+            _check(info, if_match)
         yield ObjectReader(info, _chunks(place, key, response["Body"], first, length), length)
     finally:
         place.connection.drop(response["Body"])
@@ -92,12 +98,19 @@ def _get_fast(place: Place, fast: FastWay, key: str, if_match: Version | None) -
         wanted = None if if_match is None else conditions.if_match(if_match)
         response, chunks = fast.get_object(place.root + key, wanted)
         info = place.describe(key, _length(response), response)
+        _check(info, if_match)
     try:
         yield ObjectReader(info, _placed(place, key, chunks))
     except IntegrityError:
         # Damaged bytes, or an encrypted object (B09): the next attempt goes the way that tells which.
-        fast.leave()
+        fast.learn(etag_tells=False)
         raise
+
+
+def _check(info: ObjectInfo, if_match: Version | None) -> None:
+    """Find out the servers that ignore If-Match and answer with what is there."""
+    if if_match is not None and info.version.etag != if_match.etag:
+        raise PreconditionFailedError("the object is another version than expected")
 
 
 def _placed(place: Place, key: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
