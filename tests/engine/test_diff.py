@@ -73,7 +73,7 @@ def covers(gap, key):
     return gap.key == key.removesuffix("/") or (gap.subtree and key.startswith(gap.key + "/"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(world=worlds())
 def test_each_key_comes_once_in_order_and_the_rest_is_counted(world):
     items = world.diff()
@@ -82,7 +82,7 @@ def test_each_key_comes_once_in_order_and_the_rest_is_counted(world):
     assert sum(item.count for item in items if isinstance(item, Unchanged)) == sum(map(world.is_unchanged, world.keys))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(world=worlds())
 def test_unchanged_keys_are_counted_before_the_next_pair(world):
     seen = 0
@@ -96,7 +96,7 @@ def test_unchanged_keys_are_counted_before_the_next_pair(world):
     assert seen == len(world.keys)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(world=worlds())
 def test_a_pair_holds_what_each_side_and_the_base_know(world):
     for pair in world.diff():
@@ -106,7 +106,7 @@ def test_a_pair_holds_what_each_side_and_the_base_know(world):
             assert (pair.source, pair.target, pair.base) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(world=worlds())
 def test_an_absent_key_is_unknown_exactly_where_a_gap_covers_it(world):
     for pair in world.diff():
@@ -119,7 +119,7 @@ def test_an_absent_key_is_unknown_exactly_where_a_gap_covers_it(world):
                 assert (found in covering) if covering else (found is None)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(world=worlds())
 def test_every_gap_is_met_once(world):
     met = [(item.side, item.gap) for item in world.diff() if isinstance(item, Met)]
@@ -127,7 +127,7 @@ def test_every_gap_is_met_once(world):
     assert sorted(met, key=repr) == sorted(expected, key=repr)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(world=worlds())
 def test_a_marker_knows_whether_its_folder_holds_something(world):
     for pair in world.diff():

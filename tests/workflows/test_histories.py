@@ -87,7 +87,7 @@ class TestFlatNames:
             assert again.counts == Counts(unchanged=len(source))
             assert (again.bytes_transferred, requests_per_object(again)) == (0, NO_REQUEST_PER_OBJECT)
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(rounds=st.lists(edits(FLAT), min_size=1, max_size=4), remember=st.booleans())
     def test_memory_to_memory(self, rounds, remember):
         with tempfile.TemporaryDirectory() as directory:
@@ -138,7 +138,7 @@ class TestFlatNames:
 class TestWildNames:
     """Names that exclude each other in a tree, or that it cannot hold: what is missing was reported."""
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(rounds=st.lists(edits(WILD), min_size=1, max_size=4))
     def test_memory_to_memory_knows_no_difference(self, rounds):
         with tempfile.TemporaryDirectory() as directory:
