@@ -174,31 +174,40 @@ def supervise(run: RunInfo, context: Context, sides: Sides, work: Callable[[Tall
     context.plugins.run_started(run)
     error: CloudSyncError | None = None
     message: str | None = None
-    status: RunStatus = "done"
     try:
         message = work(tally)
-        if message is not None or tally.partial:
-            status = "partial"
-    except CancelledError as caught:
-        error, status = caught, "interrupted"
-    except _REFUSALS as caught:
-        error, status = caught, "refused"
+        status: RunStatus = "partial" if message is not None or tally.partial else "done"
     except CloudSyncError as caught:
-        error, status = caught, "interrupted" if context.stop.interrupted else "aborted"
+        error, status = caught, _status_of(caught, context)
     except OSError as caught:
         # The backends' own never get here: it is a temporary file of the run.
         error, status = RunError(f"a temporary file of the run cannot be used: {caught.strerror or caught}"), "aborted"
         error.__cause__ = caught
+    except BaseException as caught:
+        # A defect, or a listener that wants no more: the caller is told, and nobody else is left to wait for the end.
+        unknown = f"the run ended by an error that nobody expected: {type(caught).__name__}"
+        _end(context, tally.report("aborted", requests=sides.requests(), message=unknown))
+        raise
     report = tally.report(status, requests=sides.requests(), message=message if error is None else str(error))
     report.error = error
+    _end(context, report)
+    context.listener(RunFinished(report))
+    return report
+
+
+def _status_of(error: CloudSyncError, context: Context) -> RunStatus:
+    if isinstance(error, _REFUSALS):
+        return "refused"
+    return "interrupted" if isinstance(error, CancelledError) or context.stop.interrupted else "aborted"
+
+
+def _end(context: Context, report: RunReport) -> None:
     context.progress.phase = "done"
     try:
-        if not run.dry_run:
+        if not report.run.dry_run:
             context.state.finish_run(report)
     finally:
-        context.plugins.run_finished(run, report)
-        context.listener(RunFinished(report))
-    return report
+        context.plugins.run_finished(report.run, report)
 
 
 def _batches(actions: Iterable[Action], size: int) -> Iterator[Sequence[Action]]:

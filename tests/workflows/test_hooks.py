@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from cloudsync_core.engine.state import State
 from cloudsync_core.errors import PlanRejectedError, PluginError, UnauthenticatedError
 from cloudsync_core.plugins import hookimpl
 from cloudsync_core.runs import Counts
@@ -121,6 +122,24 @@ class TestNotifications:
         assert observer.order[0] == "started"
         assert observer.calls[-1] == ("finished", report)
         assert report.status == ("refused" if how == "dry" else how)
+
+    def test_come_when_the_run_ends_by_an_error_that_nobody_expected(self, memory_world, observer, state):
+        fill(memory_world.source(), "a")
+        fill(memory_world.target(), "0-old")
+
+        def broken(event):
+            if type(event).__name__ == "ActionFinished":
+                raise ZeroDivisionError("a secret")
+
+        with pytest.raises(ZeroDivisionError):
+            memory_world.mirror(plugins=[observer], listener=broken, delete=True)
+        assert observer.order[-1] == "finished"
+        report = observer.calls[-1][1]
+        assert (report.status, report.counts.added, report.deletes_withheld) == ("aborted", 1, 1)
+        assert report.message == "the run ended by an error that nobody expected: ZeroDivisionError"
+        assert "0-old" in contents(memory_world.target())
+        with State(state, read_only=True) as database:
+            assert [run.status for run in database.runs()] == ["aborted"]
 
 
 class TestIncludeObject:

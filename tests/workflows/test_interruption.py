@@ -65,11 +65,11 @@ class TestInterrupt:
 
     def test_before_the_deletes_withholds_them(self, memory_world):
         fill(memory_world.source(), ["a"])
-        fill(memory_world.target(), ["old1", "old2"])
+        fill(memory_world.target(), ["0-old1", "0-old2"])
         stop = Stop()
         report = memory_world.mirror(stop=stop, listener=stopping_after(stop, 1), delete=True)
         assert (report.status, report.counts.added, report.deletes_withheld) == ("interrupted", 1, 2)
-        assert set(contents(memory_world.target())) == {"a", "old1", "old2"}
+        assert set(contents(memory_world.target())) == {"a", "0-old1", "0-old2"}
 
     def test_in_mid_delete_tells_how_many_are_left(self, memory_world):
         fill(memory_world.source(), ["a"])
