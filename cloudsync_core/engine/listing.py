@@ -126,18 +126,17 @@ def _ahead(pages: Generator[Page], stop: threading.Event) -> Generator[Page]:
     producer = threading.Thread(target=produce, name="cloudsync-list", daemon=True)
     producer.start()
     try:
-        while True:
+        while not stop.is_set():
             try:
                 item = ready.get(timeout=0.2)
             except queue.Empty:
-                if stop.is_set():
-                    raise CancelledError("interrupted") from None
                 continue
             if item is None:
                 return
             if isinstance(item, BaseException):
                 raise item
             yield item
+        raise CancelledError("interrupted")
     finally:
         abandoned.set()
 

@@ -167,6 +167,22 @@ class TestThread:
         hang.set()
         assert_no_listing_thread()
 
+    def test_a_stop_ends_a_listing_that_flows(self):
+        """Nobody but the listing may look for the stop: where nothing has changed, nothing comes out of the merge."""
+        stop = threading.Event()
+
+        class Endless(Listing):
+            def list(self, prefix="", *, start_after=None, prune=None):
+                for number in itertools.count():
+                    yield Page.of([entry(f"{number:09}")])
+
+        pages = start(Endless(), stop=stop)
+        next(pages)
+        stop.set()
+        with pytest.raises(CancelledError):
+            names(pages)
+        assert_no_listing_thread()
+
     def test_a_stop_ends_a_sort_under_way(self):
         stop = threading.Event()
         backend = Listing(*([f"{number}"] for number in range(10)))
