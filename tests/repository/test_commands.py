@@ -97,8 +97,25 @@ class TestContinuousIntegration:
         assert os.access(self.script, os.X_OK)
         assert subprocess.run(["bash", "-n", self.script], check=False).returncode == 0
 
-    def test_ends_with_the_command_that_the_readme_names(self):
-        assert self.script.read_text().splitlines()[-1] == "make test"
+    @pytest.mark.parametrize("failing", ["lint", "test", None])
+    def test_runs_everything_and_fails_if_anything_does(self, tmp_path, failing):
+        (tmp_path / ".ci").mkdir()
+        shutil.copy(self.script, tmp_path / ".ci/run")
+        fake = tmp_path / "bin/make"
+        fake.parent.mkdir()
+        fake.write_text(f'#!/bin/sh\necho "make $*"\n[ "$1" != "{failing}" ]\n')
+        fake.chmod(0o755)
+        env = {**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"}
+        result = subprocess.run([tmp_path / ".ci/run"], env=env, capture_output=True, text=True, check=False)
+        assert [line for line in result.stdout.splitlines() if line in {"make lint", "make test"}] == [
+            "make lint",
+            "make test",
+        ]
+        assert result.stdout.endswith("make test\n")
+        assert (result.returncode == 0) == (failing is None)
+
+    def test_calls_the_command_that_the_readme_names(self):
+        assert re.search(r"^make test\b", self.script.read_text(), re.MULTILINE)
         assert "`make test`" in (ROOT / "README.md").read_text()
 
 
