@@ -22,6 +22,7 @@ from cloudsync_core.errors import (
     Disposition,
     IntegrityError,
     ObjectExistsError,
+    ObjectNotFoundError,
     PreconditionFailedError,
     UnsupportedOperationError,
 )
@@ -187,7 +188,10 @@ class Transfer:
         """Return the outcome when the target's object is what an earlier attempt of ours has sent."""
         if not attempts.sent:
             return None
-        found = self._target.stat(action.key)
+        try:
+            found = self._target.stat(action.key)
+        except ObjectNotFoundError:
+            return None
         for sent in reversed(attempts.sent):
             if (proof := self._verification.proof(action.key, sent, found, acknowledged=False)) is not None:
                 return _written(action, sent, found, proof)

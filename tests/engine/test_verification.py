@@ -5,9 +5,7 @@ import threading
 
 import pytest
 
-from cloudsync_core.errors import (
-    UnavailableError,
-)
+from cloudsync_core.errors import Disposition, PreconditionFailedError, UnavailableError
 from tests.engine.stores import (
     POOR,
     Corrupting,
@@ -20,7 +18,7 @@ from tests.engine.stores import (
     store,
 )
 from tests.engine.transfers import DOWN, LOST, blind, write
-from tests.unit.layers.scripted import Scripted
+from tests.unit.layers.scripted import Fault, Scripted
 
 
 class TestLostAnswers:
@@ -72,6 +70,21 @@ class TestLostAnswers:
         outcome = write(source, target)
         assert content(target, "k") == b"new content"
         assert outcome.source.fingerprint == sent, "the next run would take the newer source for synchronised"
+
+    def test_a_put_that_never_arrived_is_tried_again_though_the_source_changes_meanwhile(self, source):
+        class Dropping(Scripted):
+            def put(self, key, body, **options):
+                if not self.called("put"):
+                    self.calls.append(("put", key))
+                    body.read()
+                    raise UnavailableError("the connection was reset")
+                return super().put(key, body, **options)
+
+        reading = Scripted(source)
+        reading.faults["get"] = [None, Fault(PreconditionFailedError("it changed", disposition=Disposition.RETRY))]
+        target = Dropping(memory())
+        assert write(reading, target).status == "done"
+        assert content(target, "k") == b"new content"
 
     def test_of_a_copy_too(self, source):
         target = Scripted(memory())
