@@ -4,7 +4,7 @@ import pytest
 from cloudsync_s3 import etags
 
 from cloudsync_core.errors import IntegrityError
-from cloudsync_core.models import Digest
+from cloudsync_core.models import Digest, Version
 
 MD5 = "5d41402abc4b2a76b9719d911017c592"
 
@@ -52,6 +52,12 @@ def test_B08_part_size_that_does_not_explain_the_parts_tells_nothing(part_size):
 
 def test_B08_multipart_without_part_size_tells_nothing():
     assert digests(f"{MD5}-2") == ()
+
+
+def test_versions_are_those_of_the_provider():
+    assert etags.version({"ETag": '"e"', "VersionId": "v"}) == Version("e", "v")
+    assert etags.version({"ETag": '"e"', "VersionId": "null"}) == Version("e")
+    assert not etags.version({})
 
 
 def test_check_confirms_or_raises_or_cannot_tell():

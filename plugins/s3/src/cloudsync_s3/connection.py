@@ -131,7 +131,7 @@ class Connection:
             raise
 
 
-class _SendsOnce(AIOHTTPSession):  # type: ignore[misc] - aiobotocore has no types
+class _SendsOnce(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
     """Does not repeat what was lost with a kept-alive connection, as aiohttp would.
 
     The server may have done what was asked: the repetition of a conditional write would meet its own success (F01).

@@ -260,6 +260,11 @@ def is_bodiless(failure: BaseException) -> bool:
     return isinstance(failure, botocore_errors.ClientError) and _code(failure).isdecimal()
 
 
+def is_code(failure: BaseException, code: str) -> bool:
+    """Tell whether `failure` is an answer of the server with that code."""
+    return isinstance(failure, botocore_errors.ClientError) and _code(failure) == code
+
+
 def _judged(failure: BaseException) -> tuple[Rule, str, float | None, str | None]:
     if isinstance(failure, botocore_errors.ClientError):
         return _judged_response(failure)

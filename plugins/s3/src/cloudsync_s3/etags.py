@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudsync_core.errors import IntegrityError
-from cloudsync_core.models import Digest
+from cloudsync_core.models import Digest, Version
 
 PART_SIZE_METADATA = "cloudsync-part-size"
 """User metadata of our multipart uploads: the bytes of each part but the last."""
@@ -28,6 +28,12 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,12}")
 def plain(etag: str | None) -> str | None:
     """Return an ETag as `Version` holds it: without its quotes."""
     return etag.strip('"') if etag else None
+
+
+def version(response: Mapping[str, Any]) -> Version:
+    """Return the version that a response tells. "null" is S3's word for an object that was written without one."""
+    found = response.get("VersionId")
+    return Version(plain(response.get("ETag")), None if found == "null" else found)
 
 
 def is_md5(etag: str) -> bool:

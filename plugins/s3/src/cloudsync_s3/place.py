@@ -17,7 +17,7 @@ from cloudsync_core.errors import (
     UnexpectedBackendError,
 )
 from cloudsync_core.location import Location
-from cloudsync_core.models import Identity, ObjectInfo, Version
+from cloudsync_core.models import Identity, ObjectInfo
 from cloudsync_s3 import attributes, etags
 from cloudsync_s3.config import S3Options
 from cloudsync_s3.connection import Connection
@@ -162,15 +162,15 @@ class Place:
 
     def describe(self, key: str, size: int, response: Mapping[str, Any]) -> ObjectInfo:
         """Return what a response of GetObject or HeadObject says about an object of `size` bytes."""
-        etag = etags.plain(response.get("ETag"))
+        version = etags.version(response)
         if "LastModified" not in response:
             raise UnexpectedBackendError("the server does not tell when the object was written")
         return ObjectInfo(
             key,
             size,
-            etag or "",
+            version.etag or "",
             nanoseconds(response["LastModified"]),
-            Version(etag, response.get("VersionId")),
+            version,
             etags.digests(response, size) if self.etag_is_md5 else (),
             attributes.from_response(response),
         )

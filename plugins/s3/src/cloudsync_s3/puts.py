@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cloudsync_core.body import Body
-from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition, Version
+from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, etags
 from cloudsync_s3.place import Place
@@ -85,13 +85,13 @@ def written(
     key: str, size: int, response: Mapping[str, Any], digests: tuple[Digest, ...], attributes: Attributes | None
 ) -> ObjectInfo:
     """Return what a successful write tells. Its time is the answer's: S3 tells no other of PutObject."""
-    etag = etags.plain(response.get("ETag"))
+    version = etags.version(response)
     date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     try:
         modified_ns = int(email.utils.parsedate_to_datetime(date).timestamp()) * 1_000_000_000
     except (TypeError, ValueError):
         modified_ns = time.time_ns()
-    return ObjectInfo(key, size, etag or "", modified_ns, Version(etag, response.get("VersionId")), digests, attributes)
+    return ObjectInfo(key, size, version.etag or "", modified_ns, version, digests, attributes)
 
 
 def _until(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import dataclasses
 import hashlib
 import threading
@@ -17,7 +18,7 @@ from cloudsync_core.errors import Disposition, IntegrityError, UnsupportedOperat
 from cloudsync_core.models import Digest
 from cloudsync_s3 import etags
 from cloudsync_s3.config import MIB
-from cloudsync_s3.errors import FAILURES
+from cloudsync_s3.errors import FAILURES, is_code
 from cloudsync_s3.place import Place, content_md5
 
 MOST_PARTS = 10_000
@@ -28,6 +29,11 @@ PARTS_IN_FLIGHT = 4
 
 PARTS_IN_MEMORY = 16
 """Parts of all uploads of one backend that are on their way at a time; each is held in memory."""
+
+SECONDS_TO_SETTLE = 5.0
+"""How long parts on their way may take to arrive before an upload that failed is aborted."""
+
+ABORT_ATTEMPTS = 3
 
 
 def part_size(size: int, wanted: int) -> int:
@@ -219,11 +225,27 @@ class MultipartUpload:
                 self._parts.append({"PartNumber": number, "ETag": etag})
 
     def _abort(self, error: BaseException | None) -> None:
-        """Stop what is on its way, then remove every part: one that arrived after an abort would stay."""
-        for _, _, sending in self._pending:
-            sending.cancel()
+        """Remove every part, once none is on its way any more: one that arrived after an abort would stay."""
+        sendings = [sending for _, _, sending in self._pending]
         try:
-            self._connection.call("abort_multipart_upload", **self._place)
-        except FAILURES as failure:
-            if error is not None:
+            concurrent.futures.wait(sendings, SECONDS_TO_SETTLE)
+        finally:
+            for sending in sendings:
+                sending.cancel()
+            failure = self._aborted()
+            if failure is not None and error is not None:
                 error.add_note(f"The unfinished upload could not be aborted ({type(failure).__name__}).")
+
+    def _aborted(self) -> BaseException | None:
+        """Abort the upload, persistently: no retry from outside knows of it. Return the last failure."""
+        last: BaseException | None = None
+        for _ in range(ABORT_ATTEMPTS):
+            try:
+                self._connection.call("abort_multipart_upload", **self._place)
+            except FAILURES as failure:
+                last = failure
+                if is_code(failure, "NoSuchUpload"):
+                    return None
+            else:
+                return None
+        return last

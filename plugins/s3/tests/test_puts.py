@@ -1,0 +1,448 @@
+"""Uploads: in one request or in parts, verified, and nothing left behind (D06, D08, D09)."""
+
+import hashlib
+import threading
+
+import pytest
+from cloudsync_s3 import uploads
+from cloudsync_s3.etags import PART_SIZE_METADATA
+
+from cloudsync_core.body import Body
+from cloudsync_core.errors import (
+    BackendError,
+    Disposition,
+    IntegrityError,
+    ObjectExistsError,
+    PreconditionFailedError,
+    ThrottledError,
+    UnavailableError,
+    UnsupportedOperationError,
+)
+from cloudsync_core.models import IF_ABSENT, Attributes, Digest, IfMatch, Version
+from tests.servers.proxy import Response, error
+
+P = 1000
+SIZES = (0, 1, P - 1, P, P + 1, 2 * P - 1, 2 * P, 2 * P + 1, 10 * P)
+
+
+def data_of(size):
+    return bytes(number * 31 % 251 for number in range(size))
+
+
+def digest_of_parts(data, part):
+    whole = hashlib.md5()
+    for start in range(0, len(data), part):
+        whole.update(hashlib.md5(data[start : start + part]).digest())
+    return whole.hexdigest()
+
+
+def chunked(data, size=333):
+    return (data[start : start + size] for start in range(0, len(data), size))
+
+
+def is_part(request):
+    return request.method == "PUT" and "partNumber" in request.query
+
+
+def is_create(request):
+    return request.method == "POST" and "uploads" in request.query
+
+
+def is_complete(request):
+    return request.method == "POST" and "uploadId" in request.query
+
+
+def is_abort(request):
+    return request.method == "DELETE" and "uploadId" in request.query
+
+
+@pytest.fixture
+def small(moto_proxy, open_s3):
+    """A backend that uploads in parts of 1000 bytes, and the proxy before its server."""
+    backend = open_s3(moto_proxy.server, moto_proxy.server.make_bucket(), multipart_threshold=P, part_size=P)
+    del moto_proxy.requests[:]
+    return backend
+
+
+def unfinished(backend):
+    return backend.server.client.list_multipart_uploads(Bucket=backend.place.bucket).get("Uploads", [])
+
+
+def stored(backend):
+    return backend.server.contents(backend.place.bucket)
+
+
+class TestSizes:
+    @pytest.mark.parametrize("known", [True, False], ids=["size-known", "size-unknown"])
+    @pytest.mark.parametrize("size", SIZES)
+    def test_D09_every_size_around_the_borders(self, s3_server, open_s3, size, known):
+        bucket = s3_server.make_bucket()
+        backend = open_s3(s3_server, bucket, multipart_threshold=P, part_size=P)
+        data = data_of(size)
+        written = backend.put("key", Body(chunked(data), size if known else None))
+        assert s3_server.contents(bucket) == {"key": data}
+        if size <= P:
+            assert written.digests == (Digest("md5", hashlib.md5(data).hexdigest()),)
+        else:
+            assert written.digests == (Digest(f"md5/{P}", digest_of_parts(data, P)),)
+        assert written.size == size
+        if s3_server.name != "rclone":  # which from then on has the ETag of a file
+            assert written.version == backend.stat("key").version
+            assert written.digests == backend.stat("key").digests
+
+    @pytest.mark.parametrize(
+        ("size", "requests"),
+        [(P, ["PUT"]), (P + 1, ["POST", "PUT", "PUT", "POST"]), (2 * P, ["POST", "PUT", "PUT", "POST"])],
+    )
+    def test_no_request_is_wasted(self, small, moto_proxy, size, requests):
+        small.put("key", Body(data_of(size)))
+        assert [request.method for request in moto_proxy.requests] == requests
+
+    @pytest.mark.parametrize(
+        ("size", "wanted", "part"),
+        [
+            (0, 8, 8),
+            (10_000 * 8, 8, 8),
+            (10_000 * 8 + 1, 8, 1024 * 1024),
+            (10_000 * 1024 * 1024 + 1, 8, 2 * 1024 * 1024),
+            (5 * 1024**4, 8 * 1024**2, 525 * 1024**2),
+        ],
+    )
+    def test_D09_parts_grow_so_that_there_are_never_too_many(self, size, wanted, part):
+        assert uploads.part_size(size, wanted) == part
+        assert -(-size // part) <= uploads.MOST_PARTS
+
+    def test_D09_unknown_content_of_too_many_parts_is_refused_with_the_way_out(self, small, monkeypatch):
+        monkeypatch.setattr(uploads, "MOST_PARTS", 3)
+        with pytest.raises(UnsupportedOperationError, match="Set a larger part_size") as caught:
+            small.put("key", Body(chunked(data_of(3 * P + 1))))
+        assert caught.value.disposition is Disposition.SKIP
+        assert unfinished(small) == []
+
+    @pytest.mark.parametrize("chunk", [1, 333, P, 2 * P, 10 * P])
+    def test_chunks_are_cut_into_parts_of_one_size(self, chunk):
+        data = data_of(5 * P + 1)
+        pieces = list(uploads.parts(Body(chunked(data, chunk)), P))
+        assert [len(piece) for piece in pieces] == [P] * 5 + [1]
+        assert b"".join(pieces) == data
+
+
+class TestAttributes:
+    @pytest.mark.parametrize("size", [10, 3 * P])
+    def test_both_ways_carry_the_same(self, small, size):
+        carried = Attributes("text/x-demo", "no-cache", mtime_ns=5, metadata={"a": "b"})
+        small.put("key", Body(data_of(size)), attributes=carried)
+        assert small.stat("key").attributes == carried
+
+    def test_part_size_is_kept_with_the_object(self, small):
+        small.put("key", Body(data_of(3 * P)))
+        head = small.server.client.head_object(Bucket=small.place.bucket, Key="key")
+        assert head["Metadata"] == {PART_SIZE_METADATA: str(P)}
+
+
+class TestVerification:
+    def test_content_md5_is_sent_with_every_part(self, small, moto_proxy):
+        import base64
+
+        small.put("key", Body(data_of(2 * P + 1)))
+        for request in filter(is_part, moto_proxy.requests):
+            assert request.headers["content-md5"] == base64.b64encode(hashlib.md5(request.body).digest()).decode()
+
+    @pytest.mark.parametrize("size", [P, 3 * P])
+    def test_D18_server_that_stored_something_else_is_found_out(self, small, moto_proxy, size):
+        def rule(request, forward):
+            answer = forward()
+            if request.method in {"PUT", "HEAD"}:
+                return Response(answer.status, answer.body, {**_without_etag(answer), "etag": '"' + "0" * 32 + '"'})
+            return answer
+
+        moto_proxy.rule = rule
+        with pytest.raises(IntegrityError, match=r"put s3://.*/key(?s:.*)etag_is_md5: false"):
+            small.put("key", Body(data_of(size)))
+        if size > P:
+            assert stored(small) == {}
+        assert unfinished(small) == []
+
+    def test_D18_server_that_put_parts_together_wrongly_is_found_out(self, small, moto_proxy):
+        def rule(request, forward):
+            answer = forward()
+            if is_complete(request):
+                return Response(200, answer.body.replace(b"-3", b"-2"), answer.headers)
+            return answer
+
+        moto_proxy.rule = rule
+        with pytest.raises(IntegrityError, match="the server's ETag is"):
+            small.put("key", Body(data_of(3 * P)))
+
+    @pytest.mark.parametrize("size", [P, 3 * P])
+    def test_B10_opaque_etags_are_taken_as_they_are_when_they_are_said_to_be(self, moto_proxy, open_s3, size):
+        def rule(request, forward):
+            answer = forward()
+            if request.method == "PUT":
+                return Response(answer.status, answer.body, {**_without_etag(answer), "etag": '"' + "0" * 32 + '"'})
+            return answer
+
+        bucket = moto_proxy.server.make_bucket()
+        backend = open_s3(moto_proxy.server, bucket, multipart_threshold=P, part_size=P, etag_is_md5=False)
+        if size == P:
+            moto_proxy.rule = rule
+        assert backend.put("key", Body(data_of(size))).digests == ()
+
+    @pytest.mark.parametrize("size", [P, 3 * P])
+    def test_B09_encrypted_bucket_confirms_nothing_and_fails_nothing(self, moto_s3, open_s3, size):
+        bucket = moto_s3.make_bucket()
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+        moto_s3.client.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+        backend = open_s3(moto_s3, bucket, multipart_threshold=P, part_size=P)
+        backend.put("key", Body(data_of(size)))
+        assert backend.stat("key").digests == ()
+        with backend.get("key") as reader:
+            assert reader.read() == data_of(size)
+
+
+class TestNothingIsLeftBehind:
+    @pytest.mark.parametrize("failure", [OSError, KeyboardInterrupt, SystemExit, TimeoutError, GeneratorExit])
+    @pytest.mark.parametrize("after", [0, P, 3 * P + 5, 9 * P])
+    def test_D08_body_that_raises(self, small, failure, after):
+        def content():
+            yield from chunked(data_of(after))
+            raise failure
+
+        with pytest.raises(failure) as caught:
+            small.put("key", Body(content()))
+        assert not isinstance(caught.value, BackendError)
+        assert stored(small) == {}
+        assert unfinished(small) == []
+
+    @pytest.mark.parametrize("number", [1, 2, 5])
+    def test_D08_part_that_fails(self, small, moto_proxy, number):
+        moto_proxy.answer(
+            lambda request: is_part(request) and request.query["partNumber"] == str(number), error(503, "SlowDown")
+        )
+        with pytest.raises(ThrottledError, match=r"put s3://.*/key"):
+            small.put("key", Body(data_of(6 * P)))
+        assert unfinished(small) == []
+        assert sum(map(is_abort, moto_proxy.requests)) == 1
+
+    @pytest.mark.parametrize("answer", [error(500, "InternalError"), error(200, "InternalError"), None])
+    def test_D11_completion_that_fails_also_within_a_success(self, small, moto_proxy, answer):
+        moto_proxy.answer(is_complete, answer)
+        with pytest.raises(UnavailableError):
+            small.put("key", Body(data_of(3 * P)))
+        assert unfinished(small) == []
+        assert stored(small) == {}
+
+    def test_D08_creation_that_fails_uploads_nothing(self, small, moto_proxy):
+        moto_proxy.answer(is_create, error(503, "SlowDown"))
+        with pytest.raises(ThrottledError):
+            small.put("key", Body(data_of(3 * P)))
+        assert len(moto_proxy.requests) == 1
+
+    def test_D08_interrupt_while_the_upload_is_created(self, small, moto_proxy, monkeypatch):
+        """The name of the upload is waited for, to abort it by."""
+        arrived, go_on = threading.Event(), threading.Event()
+
+        def rule(request, forward):
+            answer = forward()
+            if is_create(request):
+                arrived.set()
+                go_on.wait(10)
+            return answer
+
+        moto_proxy.rule = rule
+        connection = small.place.connection
+        start = connection.start
+
+        class Interrupted:
+            """A future whose first result is an interrupt of the waiting thread."""
+
+            def __init__(self, future):
+                self._future, self._first = future, True
+
+            def result(self):
+                if self._first:
+                    self._first = False
+                    assert arrived.wait(10)
+                    go_on.set()
+                    raise KeyboardInterrupt
+                return self._future.result()
+
+            def exception(self):
+                return self._future.exception()
+
+        monkeypatch.setattr(
+            connection,
+            "start",
+            lambda operation, **rest: (
+                Interrupted(start(operation, **rest))
+                if operation == "create_multipart_upload"
+                else start(operation, **rest)
+            ),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            small.put("key", Body(data_of(3 * P)))
+        assert unfinished(small) == []
+
+    def test_D08_abort_that_fails_does_not_hide_the_failure(self, small, moto_proxy):
+        def rule(request, forward):
+            return error(500, "InternalError") if is_abort(request) or is_part(request) else forward()
+
+        moto_proxy.rule = rule
+        with pytest.raises(UnavailableError) as caught:
+            small.put("key", Body(data_of(3 * P)))
+        assert "could not be aborted" in caught.value.__notes__[0]
+
+    def test_D08_abort_that_fails_is_tried_again(self, small, moto_proxy):
+        aborts = []
+
+        def rule(request, forward):
+            if is_abort(request):
+                aborts.append(request)
+            refused = is_part(request) or (is_abort(request) and len(aborts) < uploads.ABORT_ATTEMPTS)
+            return error(500, "InternalError") if refused else forward()
+
+        moto_proxy.rule = rule
+        with pytest.raises(UnavailableError) as caught:
+            small.put("key", Body(data_of(3 * P)))
+        assert not hasattr(caught.value, "__notes__")
+        assert unfinished(small) == []
+
+    def test_D08_parts_on_their_way_arrive_before_the_abort(self, small, moto_proxy):
+        order = []
+
+        def rule(request, forward):
+            if is_part(request):
+                late.wait(0.2)
+            answer = forward()
+            order.append("part" if is_part(request) else "abort" if is_abort(request) else "create")
+            return answer
+
+        def content():
+            yield from chunked(data_of(4 * P))
+            raise OSError("the disk is gone")
+
+        late = threading.Event()
+        moto_proxy.rule = rule
+        with pytest.raises(OSError, match="the disk is gone"):
+            small.put("key", Body(content()))
+        assert order[0] == "create"
+        assert order[-1] == "abort"
+
+    def test_upload_that_is_gone_needs_no_abort(self, small, moto_proxy):
+        def rule(request, forward):
+            return error(404, "NoSuchUpload") if is_complete(request) or is_abort(request) else forward()
+
+        moto_proxy.rule = rule
+        with pytest.raises(UnavailableError, match="lost the upload") as caught:
+            small.put("key", Body(data_of(3 * P)))
+        assert not hasattr(caught.value, "__notes__")
+
+    def test_body_of_wrong_length_or_digest_is_not_stored(self, small):
+        for body in (
+            Body(chunked(data_of(3 * P)), 3 * P + 1),
+            Body(chunked(data_of(3 * P)), 3 * P - 1),
+            Body(data_of(3 * P), expect=(Digest("md5", "0" * 32),)),
+            Body(data_of(P), expect=(Digest("md5", "0" * 32),)),
+        ):
+            with pytest.raises(IntegrityError):
+                small.put("key", body)
+        assert stored(small) == {}
+        assert unfinished(small) == []
+
+
+class TestMemory:
+    def test_only_a_few_parts_are_taken_ahead(self, small, moto_proxy):
+        """While the server holds the parts up, the body is not read on."""
+        release = threading.Event()
+
+        def rule(request, forward):
+            if is_part(request):
+                release.wait(10)
+            return forward()
+
+        moto_proxy.rule = rule
+        taken = []
+        enough = threading.Event()
+
+        def content():
+            for number in range(20):
+                taken.append(number)
+                if len(taken) == uploads.PARTS_IN_FLIGHT + 2:
+                    enough.set()
+                yield data_of(P)
+
+        putting = threading.Thread(target=lambda: small.put("key", Body(content(), 20 * P)))
+        putting.start()
+        try:
+            assert enough.wait(10)
+            assert len(taken) <= uploads.PARTS_IN_FLIGHT + 3
+        finally:
+            release.set()
+            putting.join()
+        assert stored(small) == {"key": data_of(P) * 20}
+
+    def test_parts_of_all_uploads_together_are_bounded(self, moto_s3, open_s3, monkeypatch):
+        monkeypatch.setattr("cloudsync_s3.puts.PARTS_IN_MEMORY", 2)
+        backend = open_s3(moto_s3, moto_s3.make_bucket(), multipart_threshold=P, part_size=P)
+        threads = [
+            threading.Thread(target=backend.put, args=(f"key{number}", Body(data_of(8 * P)))) for number in range(6)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert stored(backend) == {f"key{number}": data_of(8 * P) for number in range(6)}
+
+
+class TestConditions:
+    @pytest.fixture
+    def conditional(self, moto_proxy, open_s3):
+        return open_s3(
+            moto_proxy.server,
+            moto_proxy.server.make_bucket(),
+            multipart_threshold=P,
+            part_size=P,
+            conditional_writes=True,
+        )
+
+    @pytest.mark.parametrize("size", [P, 3 * P])
+    def test_P4_if_absent_is_judged_by_the_server(self, conditional, size):
+        conditional.put("key", Body(data_of(size)), condition=IF_ABSENT)
+        with pytest.raises(ObjectExistsError, match="there is an object"):
+            conditional.put("key", Body(b"x" * size), condition=IF_ABSENT)
+        assert stored(conditional) == {"key": data_of(size)}
+        assert unfinished(conditional) == []
+
+    @pytest.mark.parametrize("size", [P, 3 * P])
+    def test_P4_if_match_is_sent_with_what_makes_the_object_visible(self, conditional, moto_proxy, size):
+        first = conditional.put("key", Body(b"first"))
+        del moto_proxy.requests[:]
+        conditional.put("key", Body(data_of(size)), condition=IfMatch(first.version))
+        sent = [request.headers.get("if-match") for request in moto_proxy.requests if request.method != "HEAD"]
+        assert sent == [None] * (len(sent) - 1) + [f'"{first.version.etag}"']
+
+    def test_P4_stale_version_is_refused(self, conditional):
+        conditional.put("key", Body(b"first"))
+        with pytest.raises(PreconditionFailedError):
+            conditional.put("key", Body(b"second"), condition=IfMatch(Version(etag="0" * 32)))
+        assert stored(conditional) == {"key": b"first"}
+
+    def test_P4_version_without_an_etag_cannot_be_compared(self, conditional):
+        with pytest.raises(UnsupportedOperationError, match="ETag"):
+            conditional.put("key", Body(b"x"), condition=IfMatch(Version(id="7")))
+
+    @pytest.mark.parametrize("size", [P, 3 * P])
+    def test_F02_conflict_is_no_object_that_exists(self, conditional, moto_proxy, size):
+        moto_proxy.answer(lambda request: "if-none-match" in request.headers, error(409, "ConditionalRequestConflict"))
+        with pytest.raises(UnavailableError) as caught:
+            conditional.put("key", Body(data_of(size)), condition=IF_ABSENT)
+        assert caught.value.disposition is Disposition.RETRY
+
+    def test_C1_condition_that_the_server_may_ignore_is_not_sent(self, small, moto_proxy):
+        with pytest.raises(UnsupportedOperationError, match="conditional_writes"):
+            small.put("key", Body(b"x"), condition=IF_ABSENT)
+        assert moto_proxy.requests == []
+
+
+def _without_etag(answer):
+    return {name: value for name, value in answer.headers.items() if name.lower() != "etag"}
