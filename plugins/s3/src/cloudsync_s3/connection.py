@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import concurrent.futures
+import functools
 import hashlib
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -19,8 +20,10 @@ from urllib.parse import urlsplit
 
 import botocore
 import botocore.exceptions
+import botocore.loaders
 import s3fs
 from aiobotocore.httpsession import AIOHTTPSession
+from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
 from botocore.handlers import _handle_200_error as _look_for_error
 
@@ -50,8 +53,10 @@ class Connection:
     """
 
     def __init__(self, options: S3Options, location: str) -> None:
+        session = AioSession(profile=options.profile)
+        session.register_component("data_loader", _models())
         self._filesystem = s3fs.S3FileSystem(
-            skip_instance_cache=True, use_listings_cache=False, **_filesystem_options(options)
+            session=session, skip_instance_cache=True, use_listings_cache=False, **_filesystem_options(options)
         )
         self._filesystem.retries = 1
         try:
@@ -152,6 +157,12 @@ async def _read(body: Any, size: int) -> bytes:
     return b"".join(pieces)
 
 
+@functools.cache
+def _models() -> Any:
+    """Return botocore's descriptions of the services, read once: most of the time of connecting goes there."""
+    return botocore.loaders.create_loader()
+
+
 def _filesystem_options(options: S3Options) -> dict[str, Any]:
     """Return the arguments of `S3FileSystem` for these options."""
     found: dict[str, Any] = {
@@ -175,8 +186,6 @@ def _filesystem_options(options: S3Options) -> dict[str, Any]:
             "response_checksum_validation": "when_required",
         },
     }
-    if options.profile is not None:
-        found["profile"] = options.profile
     if options.region is not None:
         found["client_kwargs"]["region_name"] = options.region
     if not options.verify_tls:
