@@ -42,7 +42,7 @@ No message holds a secret: whoever raises one of these leaves credentials out of
 from __future__ import annotations
 
 import enum
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 
 class Disposition(enum.Enum):
@@ -70,7 +70,8 @@ class CloudSyncError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
-        self.report: object | None = None
+        # A `RunReport`, which lies above errors.
+        self.report: Any = None
 
     def __str__(self) -> str:
         message = str(self.args[0])
