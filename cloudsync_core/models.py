@@ -242,6 +242,9 @@ class Identity:
     namespace: str
     root: str
 
+    def __str__(self) -> str:
+        return f"{self.namespace} {self.root}"
+
     def overlaps(self, other: Identity) -> bool:
         """Tell whether one of the two places is, or lies inside, the other."""
         return self.namespace == other.namespace and (
