@@ -41,6 +41,12 @@ class _OnMoto:
 class TestMoto(_OnMoto, BackendContract):
     """As users open a server of which nothing is known."""
 
+    def test_P1_a_reader_sees_the_old_or_the_new_object(self, moto_s3, open_s3):
+        """Moto hashes and reads an object in one buffer, also from two threads at once: here it gets one at a time."""
+        with proxy_before(moto_s3) as proxy:
+            proxy.rule = _Atomic(proxy.forward)
+            super().test_P1_a_reader_sees_the_old_or_the_new_object(open_s3(proxy.server, moto_s3.make_bucket()))
+
 
 class TestMotoWithConditionsAndSmallParts(
     _OnMoto, ReadingClauses, WritingClauses, ConditionClauses, DeletingClauses, SharingClauses
