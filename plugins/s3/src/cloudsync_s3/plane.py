@@ -9,6 +9,7 @@ shown an object whose ETag tells its content, and a mismatch is never believed o
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -51,10 +52,16 @@ class FastWay:
         self._plane = DataPlane(_store(connection, options, bucket))
         self._left = False
         self._etags_tell = False
+        self._process = os.getpid()
 
     def takes(self, key: str, carried: Mapping[str, Any]) -> bool:
-        """Tell whether an object of this whole key, with these parameters of PutObject, can go this way."""
-        return not self._left and sayable(key) and _RESERVED.isdisjoint(carried.get("Metadata", ()))
+        """Tell whether an object of this whole key, with these parameters of PutObject, can go this way.
+
+        In the child of a fork nothing can: native threads do not survive one. The other way says so.
+        """
+        if self._left or self._process != os.getpid():
+            return False
+        return sayable(key) and _RESERVED.isdisjoint(carried.get("Metadata", ()))
 
     def reads(self, key: str) -> bool:
         """Tell whether an object of this whole key can be read this way."""
