@@ -129,6 +129,20 @@ class TestCredentials:
             S3Backend(Location("s3", "bucket"), S3Options())
 
 
+class TestCertificates:
+    def test_bundle_that_does_not_exist_is_a_config_error(self, environ):
+        environ(AWS_CA_BUNDLE="/no/such/bundle")
+        with pytest.raises(ConfigError, match="no file /no/such/bundle of certificate authorities"):
+            S3Backend(Location("s3", "bucket"), S3Options())
+
+    def test_bundle_that_holds_no_certificates_is_said_when_it_matters(self, environ, tmp_path, moto_s3):
+        (tmp_path / "bundle.pem").write_text("this is no certificate")
+        environ(AWS_CA_BUNDLE=str(tmp_path / "bundle.pem"))
+        options = S3Options(**{**moto_s3.options, "endpoint_url": "https://127.0.0.1:9"})
+        with S3Backend(Location("s3", "bucket"), options) as backend, pytest.raises(UnavailableError):
+            list(backend.list())
+
+
 class TestRegion:
     @pytest.fixture
     def region(self):

@@ -54,6 +54,11 @@ def test_B08_multipart_without_part_size_tells_nothing():
     assert digests(f"{MD5}-2") == ()
 
 
+def test_weak_etags_are_compared_and_believed_nothing():
+    assert etags.plain(f'W/"{MD5}"') == etags.plain(f'"{MD5}"') == MD5
+    assert digests(f'W/"{MD5}"') == ()
+
+
 def test_versions_are_those_of_the_provider():
     assert etags.version({"ETag": '"e"', "VersionId": "v"}) == Version("e", "v")
     assert etags.version({"ETag": '"e"', "VersionId": "null"}) == Version("e")

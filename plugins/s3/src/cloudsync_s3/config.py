@@ -15,6 +15,10 @@ LARGEST_REQUEST = 5 * 1024 * MIB
 """Bytes that one PutObject, UploadPart or UploadPartCopy takes
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
 
+DIRECTORY_BUCKET = "--x-s3"
+"""How the name of a directory bucket ends
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-overview.html)."""
+
 
 class S3Options(BackendOptions):
     """Options of an S3 location."""

@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 
 import botocore
 import botocore.exceptions
+import botocore.handlers
 import botocore.loaders
 import s3fs
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 from botocore.credentials import ReadOnlyCredentials
-from botocore.handlers import _handle_200_error as _look_for_error
 
 from cloudsync_core.errors import ConfigError
 from cloudsync_s3.config import S3Options
@@ -37,6 +37,9 @@ POOL_SIZE = 100
 
 RAW_PAGE = "CloudsyncPage"
 """In the response of ListObjectsV2: its body, unparsed, as bytes."""
+
+# Not public, so it may be gone: then botocore's own way of looking for errors stays as it is.
+_look_for_error = getattr(botocore.handlers, "_handle_200_error", None)
 
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -64,8 +67,9 @@ class Connection:
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise ConfigError(f"{location}: the connection to S3 cannot be set up: {error}") from error
         events = self._client.meta.events
-        # botocore would parse every page of a listing to see whether it is an error; it still does so elsewhere.
-        events.unregister("before-parse.s3.*", _look_for_error)
+        if _look_for_error is not None:
+            # botocore would parse every page of a listing to see whether it is an error; elsewhere it still does.
+            events.unregister("before-parse.s3.*", _look_for_error)
         events.register_first("before-parse.s3.*", _keep_page_or_look_for_error)
         events.register("before-call.s3.DeleteObjects", _add_md5)
         for operation in ("PutObject", "UploadPart"):
@@ -73,6 +77,11 @@ class Connection:
         self.url: str = self._client.meta.endpoint_url
         self.region: str = self._client.meta.region_name
         self.ca_bundle = options.ca_bundle or _path(self._filesystem.session.get_config_variable("ca_bundle"))
+        if self.ca_bundle is not None and not self.ca_bundle.is_file():
+            raise ConfigError(
+                f"{location}: there is no file {self.ca_bundle} of certificate authorities",
+                hint="Set ca_bundle or AWS_CA_BUNDLE to an existing file.",
+            )
         self.endpoint = _normalised(self.url)
         self.is_amazon = self.endpoint.endswith(_AMAZON)
 
@@ -217,7 +226,8 @@ def _keep_page_or_look_for_error(
     Of other answers, look into the body of a success for an error: CopyObject and CompleteMultipartUpload have such.
     """
     if operation_model.name != "ListObjectsV2":
-        _look_for_error(operation_model=operation_model, response_dict=response_dict, **rest)
+        if _look_for_error is not None:
+            _look_for_error(operation_model=operation_model, response_dict=response_dict, **rest)
     elif response_dict["status_code"] == 200:  # noqa: PLR2004 - HTTP's OK
         customized_response_dict[RAW_PAGE] = response_dict["body"]
         response_dict["body"] = b""

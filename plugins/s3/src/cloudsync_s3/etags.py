@@ -26,8 +26,8 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,12}")
 
 
 def plain(etag: str | None) -> str | None:
-    """Return an ETag as `Version` holds it: without its quotes."""
-    return etag.strip('"') if etag else None
+    """Return an ETag as `Version` holds it: without its quotes, and the mark of a weak one."""
+    return etag.removeprefix("W/").strip('"') if etag else None
 
 
 def version(response: Mapping[str, Any]) -> Version:
@@ -72,7 +72,7 @@ def digests(response: Mapping[str, Any], size: int) -> tuple[Digest, ...]:
     where it explains the number of parts.
     """
     etag = plain(response.get("ETag"))
-    if etag is None or encrypted_apart(response):
+    if etag is None or response["ETag"].startswith("W/") or encrypted_apart(response):
         return ()
     if is_md5(etag):
         return (Digest("md5", etag),)

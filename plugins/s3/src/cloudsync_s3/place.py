@@ -19,7 +19,7 @@ from cloudsync_core.errors import (
 from cloudsync_core.location import Location
 from cloudsync_core.models import Identity, ObjectInfo
 from cloudsync_s3 import attributes, etags
-from cloudsync_s3.config import S3Options
+from cloudsync_s3.config import DIRECTORY_BUCKET, S3Options
 from cloudsync_s3.connection import Connection
 from cloudsync_s3.errors import FAILURES, translate
 from cloudsync_s3.plane import FastWay, fast_way
@@ -27,7 +27,6 @@ from cloudsync_s3.plane import FastWay, fast_way
 LONGEST_KEY = 1024
 """Bytes of a whole key in UTF-8 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html)."""
 
-_DIRECTORY_BUCKET = "--x-s3"
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -67,8 +66,7 @@ class Place:
         text = str(location).removesuffix("/")
         if not location.container:
             raise ConfigError(f"{text}: the location names no bucket", hint="Write it as s3://bucket/prefix.")
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-overview.html
-        directory_bucket = location.container.endswith(_DIRECTORY_BUCKET)
+        directory_bucket = location.container.endswith(DIRECTORY_BUCKET)
         connection = Connection(options, text)
         return cls(
             connection,

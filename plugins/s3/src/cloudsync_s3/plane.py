@@ -16,10 +16,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.exceptions
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from cloudsync_core.backends.objectstore import NO_RETRIES, DataPlane, PlaneError, client_options, sayable
-from cloudsync_s3.config import S3Options
+from cloudsync_s3.config import DIRECTORY_BUCKET, S3Options
 from cloudsync_s3.connection import Connection
 
 _HEADERS = {
@@ -32,7 +33,6 @@ _HEADERS = {
 _RESERVED = {*(header.lower() for header in _HEADERS.values()), "storage-class", "content-length"}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_DIRECTORY_BUCKET = "--x-s3"
 
 _CREDENTIALS_KEPT = dt.timedelta(minutes=4)
 """How long credentials are used before the connection is asked again; it refreshes them 10 to 15 minutes before they
@@ -124,9 +124,13 @@ class FastWay:
 
 def fast_way(connection: Connection, options: S3Options, bucket: str) -> FastWay | None:
     """Return the fast way to a bucket, or `None` where obstore cannot be set up to do just what the connection does."""
-    if not _NAME.fullmatch(bucket) or bucket.endswith(_DIRECTORY_BUCKET):
+    if not _NAME.fullmatch(bucket) or bucket.endswith(DIRECTORY_BUCKET):
         return None
-    return FastWay(connection, options, bucket)
+    try:
+        return FastWay(connection, options, bucket)
+    except (BaseError, OSError, ValueError):
+        # What is wrong with the settings, the connection says better.
+        return None
 
 
 def _store(connection: Connection, options: S3Options, bucket: str) -> S3Store:
