@@ -98,7 +98,8 @@ def bench(session):
     if not other.exists():
         session.run("python", "-m", "venv", str(other))
     session.run(str(other / "bin/python"), "-m", "pip", "install", "--quiet", "awscli", external=True, silent=True)
-    session.run("python", "-m", "benchmarks", "--peers", str(other / "bin"), *session.posargs)
+    patience = {"interrupt_timeout": 30, "terminate_timeout": 30}  # it has files in memory to remove
+    session.run("python", "-m", "benchmarks", "--peers", str(other / "bin"), *session.posargs, **patience)
 
 
 @nox.session(python=PYTHONS[0])

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ def main() -> int:
     if options.render:
         results = Results.from_dict(json.loads(options.render.read_text()))
     else:
+        # Files in memory would stay there: whatever ends the run, they are removed first.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end)
         try:
             results = _measure(options)
         except MissingToolError as error:
@@ -40,6 +44,12 @@ def main() -> int:
     if options.markdown:
         options.markdown.write_text(tables.fill(options.markdown.read_text(), results))
     return 1 if any(case.failures for case in results.cases) else 0
+
+
+def _end(number: int, _: object) -> None:
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _options() -> argparse.Namespace:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -421,6 +422,18 @@ class TestCommand:
         result = play.case(case)
         assert not result.runs
         assert "10 objects are missing" in result.failures["rclone"]
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_end_from_outside_leaves_nothing_behind(self, tmp_path, number):
+        command = [sys.executable, "-m", "benchmarks", "--only", "small-up", "--family", "cloudsync", "--scale", "0.1"]
+        process = subprocess.Popen([*command, "--work", str(tmp_path)], cwd=ROOT)
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("*/*/server.log")):
+            assert time.monotonic() < deadline, "no server was started"
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+        assert not list(tmp_path.iterdir())
 
     def test_a_page_is_not_written_from_a_run_at_less_than_full_size(self):
         finished = self.bench("--scale", "0.5", "--markdown", "docs/performance.md")
