@@ -64,14 +64,14 @@ def conformance(session):
 
 @nox.session(python=PYTHONS[0])
 def lowest(session):
-    """The unit tests with the lowest versions of direct dependencies that the distributions allow."""
+    """The core's unit tests and the plugin's tests, with the lowest versions of dependencies that are allowed."""
     constraints = Path(session.create_tmp()) / "lowest.txt"
     constraints.write_text("\n".join(lower_bounds()) + "\n")
     # Two steps, and boto3 in the first: the tests' boto3 and the SDK under s3fs each pin botocore, and a resolver
     # that is free to choose both tries their versions one by one for many minutes.
     session.install(*DISTRIBUTIONS, "aiobotocore[boto3]", "--constraint", str(constraints))
     session.install(*nox.project.dependency_groups(CORE, "test"), "--constraint", str(constraints))
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("pytest", "tests/unit", "plugins/s3/tests", *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
