@@ -117,6 +117,19 @@ class Backend(abc.ABC):
             PreconditionFailedError: it is another version than `if_match`.
         """
 
+    def read(self, key: str, limit: int) -> ObjectReader | None:
+        """Return a small object that is read already, or `None` when it has more than `limit` bytes.
+
+        The same clauses hold as for `get`, and it raises the same; for thousands of small objects a backend may have a
+        shorter way than to open, read and close. What is returned holds its bytes in memory and needs no closing.
+
+        Args:
+            key: the object.
+            limit: bytes.
+        """
+        with self.get(key) as reader:
+            return reader.held() if reader.size <= limit else None
+
     @abc.abstractmethod
     def put(
         self,

@@ -100,7 +100,7 @@ class Body:
         expect: Iterable[Digest] = (),
         on_chunk: Callable[[int], None] | None = None,
     ) -> None:
-        self.size = len(data) if isinstance(data, bytes) else size
+        self.size = len(data) if size is None and isinstance(data, bytes) else size
         self._data = data
         self._expected = tuple(digest for digest in expect if computable(digest.algorithm))
         self._hashes = {digest.algorithm: _new_hash(digest.algorithm) for digest in self._expected}
@@ -190,10 +190,14 @@ class ObjectReader:
         size: bytes that `chunks` yields: the object's size, or the length of the range asked for.
     """
 
-    def __init__(self, info: ObjectInfo, chunks: Iterable[bytes], size: int | None = None) -> None:
+    def __init__(self, info: ObjectInfo, chunks: bytes | Iterable[bytes], size: int | None = None) -> None:
         self.info = info
         self.size = info.size if size is None else size
         self._chunks = chunks
+
+    def held(self) -> ObjectReader:
+        """Return a reader of the same bytes, which are in memory from now on; for small objects."""
+        return ObjectReader(self.info, self._chunks if isinstance(self._chunks, bytes) else b"".join(self._chunks))
 
     def body(self, *, on_chunk: Callable[[int], None] | None = None) -> Body:
         """Return the bytes as the body of a put, held to the digests that the store reports; once.

@@ -24,6 +24,7 @@ class Capabilities:
         local_reads: reading an object costs no network, so its digest may be computed to avoid a transfer.
         bulk_delete_max: the most keys that one request of `delete_many` takes; 1 where there is no such request.
         max_object_size: bytes, or `None` where there is no known limit.
+        put_memory: the most bytes of one object that a put holds in memory at a time, however large the object is.
         max_key_bytes: bytes of the key in UTF-8, or `None` where there is no known limit.
     """
 
@@ -40,3 +41,4 @@ class Capabilities:
     bulk_delete_max: int = 1
     max_object_size: int | None = None
     max_key_bytes: int | None = None
+    put_memory: int = 2 * 1024 * 1024

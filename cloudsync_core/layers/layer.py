@@ -56,6 +56,10 @@ class Layer(Backend):
         """Open the inner backend's object."""
         return self.inner.get(key, byte_range=byte_range, if_match=if_match)
 
+    def read(self, key: str, limit: int) -> ObjectReader | None:
+        """Read the inner backend's object."""
+        return self.inner.read(key, limit)
+
     def put(
         self,
         key: str,

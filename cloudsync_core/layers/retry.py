@@ -160,6 +160,10 @@ class Retry(Layer):
         """Return what the object is."""
         return self._call(lambda: self.inner.stat(key))
 
+    def read(self, key: str, limit: int) -> ObjectReader | None:
+        """Read the object, anew for every attempt."""
+        return self._call(lambda: self.inner.read(key, limit))
+
     @contextlib.contextmanager
     def get(
         self, key: str, *, byte_range: ByteRange | None = None, if_match: Version | None = None

@@ -80,6 +80,11 @@ class Trace(Layer):
         self._counts.add("get")
         return self.inner.get(key, byte_range=byte_range, if_match=if_match)
 
+    def read(self, key: str, limit: int) -> ObjectReader | None:
+        """Count one get."""
+        self._counts.add("get")
+        return self.inner.read(key, limit)
+
     def put(
         self,
         key: str,

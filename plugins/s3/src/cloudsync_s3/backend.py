@@ -27,7 +27,7 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
-from cloudsync_s3 import reading
+from cloudsync_s3 import lookup, reading
 from cloudsync_s3.conditions import Kinds
 from cloudsync_s3.config import MIB, S3Options
 from cloudsync_s3.copies import Copier
@@ -98,11 +98,11 @@ class S3Backend(Backend):
             raise UnsupportedOperationError(
                 "a listing without order cannot start after a key", operation="list", location=self.location
             )
-        return reading.pages(self.place, prefix, start_after)
+        return lookup.pages(self.place, prefix, start_after)
 
     def stat(self, key: str) -> ObjectInfo:
         """Return what the object is; see `Backend.stat`."""
-        return reading.stat(self.place, key)
+        return lookup.stat(self.place, key)
 
     def get(
         self, key: str, *, byte_range: ByteRange | None = None, if_match: Version | None = None

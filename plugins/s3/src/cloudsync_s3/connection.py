@@ -35,7 +35,7 @@ T = TypeVar("T")
 POOL_SIZE = 100
 """Connections at most, so that every thread of a large pool has one."""
 
-RAW_PAGE = "CloudsyncPage"
+_RAW_PAGE = "CloudsyncPage"
 """In the response of ListObjectsV2: its body, unparsed, as bytes."""
 
 # Not public, so it may be gone: then botocore's own way of looking for errors stays as it is.
@@ -104,6 +104,10 @@ class Connection:
         """Begin one request."""
         return self.run(getattr(self._client, operation)(**parameters))
 
+    def list_page(self, **parameters: Any) -> concurrent.futures.Future[bytes]:
+        """Begin a ListObjectsV2 request; the result is the answer's body, unparsed."""
+        return self.run(self._list_page(parameters))
+
     def open(self, first: int, **parameters: Any) -> tuple[dict[str, Any], bytes]:
         """Make a GetObject request; return its response and up to `first` bytes that were read from its body."""
         return self.wait(self.run(self._open(first, parameters)))
@@ -135,6 +139,11 @@ class Connection:
     def close(self) -> None:
         """Close the connections; a second call does nothing."""
         self.wait(self.run(self._client.close()))
+
+    async def _list_page(self, parameters: Mapping[str, Any]) -> bytes:
+        response: dict[str, Any] = await self._client.list_objects_v2(**parameters)
+        page: bytes = response[_RAW_PAGE]
+        return page
 
     async def _open(self, first: int, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         response: dict[str, Any] = await self._client.get_object(**parameters)
@@ -229,7 +238,7 @@ def _keep_page_or_look_for_error(
         if _look_for_error is not None:
             _look_for_error(operation_model=operation_model, response_dict=response_dict, **rest)
     elif response_dict["status_code"] == 200:  # noqa: PLR2004 - HTTP's OK
-        customized_response_dict[RAW_PAGE] = response_dict["body"]
+        customized_response_dict[_RAW_PAGE] = response_dict["body"]
         response_dict["body"] = b""
 
 

@@ -11,7 +11,7 @@ from cloudsync_core.body import Body
 from cloudsync_core.errors import PreconditionFailedError
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
-from cloudsync_s3 import conditions, etags, reading
+from cloudsync_s3 import conditions, etags, lookup
 from cloudsync_s3.config import LARGEST_REQUEST, MIB
 from cloudsync_s3.place import Place
 from cloudsync_s3.puts import Putter, written
@@ -91,7 +91,7 @@ def _still(source: Place, info: ObjectInfo) -> ObjectInfo:
     Raises:
         PreconditionFailedError: it is not the version that was to be copied.
     """
-    found = reading.stat(source, info.key)
+    found = lookup.stat(source, info.key)
     if found.version.etag != info.version.etag:
         raise PreconditionFailedError(
             "the object changed after it was listed", operation="copy", location=source.location, key=info.key

@@ -174,6 +174,14 @@ class Place:
         )
 
 
+def length(response: Mapping[str, Any]) -> int:
+    """Return the bytes that a response says it has."""
+    length = response.get("ContentLength")
+    if not isinstance(length, int):
+        raise UnexpectedBackendError("the server does not tell the object's size")
+    return length
+
+
 def content_md5(digest: str) -> str:
     """Return the value of a Content-MD5 header for an MD5 in hexadecimal."""
     return base64.b64encode(bytes.fromhex(digest)).decode("ascii")
