@@ -1,8 +1,8 @@
 """The state database: what both sides were when last known equal, and how the runs of each job ended.
 
 One SQLite file holds any number of jobs. A job is run by one process at a time, which a lock file ensures, and writes
-from the run's own thread, in batches: the write lock is held for milliseconds, so several processes share a file.
-Losing the file, or the last batch in a crash, is safe: the next run compares by evidence and records what it finds.
+in batches: the write lock is held for milliseconds, so several processes share a file. Losing the file, or the last
+batches in a crash, is safe: the next run compares by evidence and records what it finds.
 """
 
 from __future__ import annotations
@@ -11,29 +11,27 @@ import contextlib
 import dataclasses
 import json
 import sqlite3
-import time
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from cloudsync_core.engine.diff import BasePage, BaseRow
+from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.lock import lock_job
 from cloudsync_core.errors import StateError
 from cloudsync_core.runs import RunReport
 
 SCHEMA_VERSION = 1
 
-PAGE_LENGTH = 2000
-
 RUNS_KEPT = 100
 """Finished runs that are remembered for each job."""
 
-BATCH_LENGTH = 1000
-"""Rows of the base that are written together."""
+_PATIENCE = 30
+"""Seconds to wait for another process that writes."""
 
-BATCH_SECONDS = 2.0
-"""How long a row waits at most for others, while rows keep coming."""
+_DURABILITY = "PRAGMA synchronous = NORMAL"
+"""A crash of the machine may lose the last rows of the base, never its consistency; losing rows is safe."""
 
 _SCHEMA = """
 CREATE TABLE job (
@@ -94,14 +92,18 @@ class State:
     """
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
-        self.path = path
         self.read_only = read_only
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self.path = Path("of this run") if path is None else path
         with self._explained():
+            if path is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="cloudsync-state-", ignore_cleanup_errors=True)
+                self.path = Path(self._temporary.name) / "state.db"
             self._connection = self._connect()
             try:
                 self._prepare()
             except BaseException:
-                self._connection.close()
+                self.close()
                 raise
 
     def open_job(self, name: str, source: str, target: str) -> JobState:
@@ -169,14 +171,24 @@ class State:
             with self._connection:
                 yield self._connection
 
-    def rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; the callers are in this module."""
+    @contextlib.contextmanager
+    def using(self) -> Iterator[sqlite3.Connection]:
+        """Use the connection of the thread that opened the database; what SQLite raises becomes `StateError`."""
         with self._explained():
-            return self._connection.execute(query, values).fetchall()
+            yield self._connection
+
+    @contextlib.contextmanager
+    def another(self) -> Iterator[sqlite3.Connection]:
+        """Open a connection for the calling thread, closed at the end; what SQLite raises stays as it is."""
+        with contextlib.closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as connection:
+            connection.execute(_DURABILITY)
+            yield connection
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -187,14 +199,12 @@ class State:
         self.close()
 
     def _connect(self) -> sqlite3.Connection:
-        if self.path is None:
-            return sqlite3.connect("", isolation_level=None)
         if self.read_only:
             if not self.path.exists() or not self.path.stat().st_size:
                 return sqlite3.connect("", isolation_level=None)
             # Not mode=ro: such a connection makes the files of the write-ahead log and may not remove them again.
             uri = f"{self.path.absolute().as_uri()}?mode=rw"
-            connection = sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None)
+            connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE, isolation_level=None)
             connection.execute("PRAGMA query_only = ON")
             return connection
         try:
@@ -206,7 +216,7 @@ class State:
                 f"{self.path.parent}: the directory of the state database cannot be made: {error.strerror}",
                 hint="name another place by 'state:' in the configuration, --state, or CLOUDSYNC_STATE_DIR",
             ) from error
-        return sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
 
     def _prepare(self) -> None:
         """Make sure that the file is ours before anything in it changes, and give a new one its tables."""
@@ -217,8 +227,7 @@ class State:
             self._connection = sqlite3.connect("", isolation_level=None)
         elif not self.read_only:
             self._connection.execute("PRAGMA journal_mode = WAL")
-            # A crash of the machine may lose the last rows of the base, never its consistency; losing rows is safe.
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute(_DURABILITY)
         if new:
             self._make_tables()
 
@@ -249,7 +258,7 @@ class State:
         return int(version)
 
     def _lock(self, name: str, number: int) -> IO[str] | None:
-        if self.path is None or self.read_only:
+        if self.read_only or self._temporary is not None:
             return None
         with self._explained():
             return lock_job(name, self.path.with_name(f"{self.path.name}.{number}.lock"))
@@ -265,69 +274,3 @@ class State:
                 f"the state database {self.path} cannot be used: {reason}",
                 hint="If it is damaged, move it away: the next run compares everything anew.",
             ) from error
-
-
-class JobState:
-    """The base of one job; made by `State.open_job`."""
-
-    def __init__(self, state: State, number: int, lock: IO[str] | None) -> None:
-        self._state = state
-        self._number = number
-        self._lock = lock
-        self._unsaved: dict[str, BaseRow | None] = {}
-        self._saved_at = time.monotonic()
-
-    def pages(self) -> Iterator[BasePage]:
-        """Yield the base in key order, all that was noted so far; what is noted meanwhile does not disturb it."""
-        self.save()
-        after = ""
-        while True:
-            rows = self._state.rows(
-                "SELECT key, source, target, digest FROM base WHERE job = ? AND key > ? ORDER BY key LIMIT ?",
-                (self._number, after, PAGE_LENGTH),
-            )
-            if not rows:
-                return
-            yield BasePage(*map(list, zip(*rows, strict=True)))
-            after = rows[-1][0]
-
-    def record(self, key: str, row: BaseRow) -> None:
-        """Remember that both sides were equal, and what they were then."""
-        self._note(key, row)
-
-    def forget(self, key: str) -> None:
-        """Remove the key: it is on neither side any more."""
-        self._note(key, None)
-
-    def save(self) -> None:
-        """Make everything noted so far durable."""
-        self._saved_at = time.monotonic()
-        if not self._unsaved:
-            return
-        kept = [
-            (self._number, key, row.source, row.target, row.digest)
-            for key, row in self._unsaved.items()
-            if row is not None
-        ]
-        gone = [(self._number, key) for key, row in self._unsaved.items() if row is None]
-        with self._state.writing() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO base (job, key, source, target, digest) VALUES (?, ?, ?, ?, ?)", kept
-            )
-            connection.executemany("DELETE FROM base WHERE job = ? AND key = ?", gone)
-        self._unsaved.clear()
-
-    def close(self) -> None:
-        """Save, and let other processes run the job."""
-        try:
-            self.save()
-        finally:
-            if self._lock is not None:
-                self._lock.close()
-
-    def _note(self, key: str, row: BaseRow | None) -> None:
-        if self._state.read_only:
-            return
-        self._unsaved[key] = row
-        if len(self._unsaved) >= BATCH_LENGTH or time.monotonic() - self._saved_at > BATCH_SECONDS:
-            self.save()

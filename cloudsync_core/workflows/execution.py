@@ -14,7 +14,7 @@ from cloudsync_core.engine.executor import execute
 from cloudsync_core.engine.removal import remove
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
-from cloudsync_core.engine.state import JobState
+from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.transfer import Transfer, TransferRules, failed
 from cloudsync_core.errors import (
     BackendError,

@@ -18,7 +18,7 @@ from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.plan import Planner, Settled
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
-from cloudsync_core.engine.state import JobState
+from cloudsync_core.engine.base import JobState
 from cloudsync_core.errors import DeleteLimitExceededError, EmptySourceError, ListingOrderError
 from cloudsync_core.models import Page
 from cloudsync_core.runs import Action, RunInfo, RunReport, Side

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
-from cloudsync_core.engine.state import JobState
+from cloudsync_core.engine.base import JobState
 from cloudsync_core.errors import OverlappingLocationsError
 from cloudsync_core.layers.readonly import ReadOnly
 from cloudsync_core.layers.retry import Retry, RetryPolicy

@@ -1,15 +1,18 @@
 """The state database: what was last known equal, and how runs ended."""
 
+import contextlib
 import fcntl
 import os
 import sqlite3
 import stat
 import threading
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudsync_core.engine import base as base_module
 from cloudsync_core.engine import state as module
 from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.state import State
@@ -34,6 +37,19 @@ def state(path):
 
 def rows(job):
     return {key: page[index] for page in job.pages() for index, key in enumerate(page.keys)}
+
+
+def count(state):
+    with state.using() as connection:
+        return connection.execute("SELECT count(*) FROM base").fetchone()[0]
+
+
+def soon(condition):
+    """Wait for what another thread is about to bring about."""
+    limit = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.001)
 
 
 def report(run_id, job="site", started=0.0, status="done"):
@@ -71,18 +87,36 @@ class TestBase:
         job.close()
 
     @settings(max_examples=60, deadline=None)
+    @given(
+        recorded=st.dictionaries(
+            NAMES | ANY_NAMES, st.builds(BaseRow, *[st.none() | st.text(st.characters(exclude_categories=["Cs"]))] * 3)
+        )
+    )
+    def test_L4_any_key_and_any_fingerprint_comes_back_exactly(self, recorded):
+        with State(None) as state:
+            job = state.open_job(*JOB)
+            for key, row in recorded.items():
+                job.record(key, row)
+            assert rows(job) == recorded
+            for key in recorded:
+                job.forget(key)
+            assert rows(job) == {}
+            job.close()
+
+    @settings(max_examples=60, deadline=None)
     @given(names=st.lists(NAMES | ANY_NAMES, max_size=12, unique=True))
     def test_A12_pages_come_in_the_order_of_the_keys(self, names):
         with State(None) as state, pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "PAGE_LENGTH", 3)
+            patch.setattr(base_module, "PAGE_LENGTH", 3)
             job = state.open_job(*JOB)
             for name in names:
                 job.record(name, ROW)
             assert [key for page in job.pages() for key in page.keys] == sorted(names)
+            job.close()
 
     @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6, 7])
     def test_pages_are_whole_at_every_boundary(self, state, monkeypatch, count):
-        monkeypatch.setattr(module, "PAGE_LENGTH", 3)
+        monkeypatch.setattr(base_module, "PAGE_LENGTH", 3)
         job = state.open_job(*JOB)
         for number in range(count):
             job.record(str(number), ROW)
@@ -90,8 +124,8 @@ class TestBase:
         job.close()
 
     def test_what_is_noted_while_it_is_read_does_not_disturb(self, state, monkeypatch):
-        monkeypatch.setattr(module, "PAGE_LENGTH", 2)
-        monkeypatch.setattr(module, "BATCH_LENGTH", 1)
+        monkeypatch.setattr(base_module, "PAGE_LENGTH", 2)
+        monkeypatch.setattr(base_module, "BATCH_LENGTH", 1)
         job = state.open_job(*JOB)
         for key in "abcdef":
             job.record(key, ROW)
@@ -105,22 +139,75 @@ class TestBase:
         job.close()
 
     def test_is_written_in_batches(self, state, monkeypatch):
-        monkeypatch.setattr(module, "BATCH_LENGTH", 3)
-        monkeypatch.setattr(module, "BATCH_SECONDS", 1e9)
+        monkeypatch.setattr(base_module, "BATCH_LENGTH", 3)
+        monkeypatch.setattr(base_module, "BATCH_SECONDS", 1e9)
         job = state.open_job(*JOB)
-        counts = []
-        for key in "abcd":
+        for key in "ab":
             job.record(key, ROW)
-            counts.append(state.rows("SELECT count(*) FROM base", ())[0][0])
-        assert counts == [0, 0, 3, 3]
+        assert count(state) == 0
+        for key in "cd":
+            job.record(key, ROW)
+        soon(lambda: count(state) == 3)
         job.close()
+        assert count(state) == 4
 
     def test_is_written_after_a_while_too(self, state, monkeypatch):
-        monkeypatch.setattr(module, "BATCH_SECONDS", -1)
+        monkeypatch.setattr(base_module, "BATCH_SECONDS", -1)
         job = state.open_job(*JOB)
         job.record("a", ROW)
-        assert state.rows("SELECT count(*) FROM base", ()) == [(1,)]
+        soon(lambda: count(state) == 1)
         job.close()
+
+
+class TestWriting:
+    def test_that_fails_is_told_at_the_next_call_and_nothing_later_is_written(self, state, monkeypatch):
+        monkeypatch.setattr(base_module, "BATCH_LENGTH", 1)
+        job = state.open_job(*JOB)
+        job.record("a", ROW)
+        job.save()
+        with state.using() as connection:
+            connection.execute("ALTER TABLE base RENAME TO elsewhere")
+        job.record("b", ROW)
+        with pytest.raises(StateError, match="cannot be used"):
+            job.save()
+        with state.using() as connection:
+            connection.execute("ALTER TABLE elsewhere RENAME TO base")
+        with pytest.raises(StateError, match="cannot be used"):
+            job.record("c", ROW)
+        with pytest.raises(StateError, match="cannot be used"):
+            job.close()
+        assert count(state) == 1
+
+    def test_waits_for_the_disk_when_too_much_is_noted(self, state, path, monkeypatch):
+        monkeypatch.setattr(base_module, "BATCH_LENGTH", 1)
+        job = state.open_job(*JOB)
+        noted = []
+
+        def note():
+            for key in "abcdefghij":
+                job.record(key, ROW)
+                noted.append(key)
+
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            noting = threading.Thread(target=note)
+            noting.start()
+            noting.join(0.3)
+            waiting = len(noted)
+            other.execute("ROLLBACK")
+            noting.join()
+        assert waiting <= base_module.BATCHES_WAITING + 1
+        job.close()
+        assert count(state) == 10
+
+    def test_leaves_no_thread_behind(self, state):
+        before = threading.active_count()
+        job = state.open_job(*JOB)
+        job.record("a", ROW)
+        job.save()
+        assert threading.active_count() == before + 1
+        job.close()
+        assert threading.active_count() == before
 
 
 class TestJobs:

@@ -81,8 +81,9 @@ def test_H10_processes_that_write_at_once_wait_for_each_other(path, process):
         for number in range(3)
     ]
     assert [writer.communicate(timeout=60)[0] for writer in writers] == ["done\n"] * 3
-    with State(path) as state:
-        assert state.rows("SELECT job, count(*) FROM base GROUP BY job ORDER BY job", ()) == [(1, 40), (2, 40), (3, 40)]
+    with State(path) as state, state.using() as connection:
+        rows = connection.execute("SELECT job, count(*) FROM base GROUP BY job ORDER BY job").fetchall()
+    assert rows == [(1, 40), (2, 40), (3, 40)]
 
 
 def test_P6_a_kill_in_mid_write_leaves_whole_batches(path, process):

@@ -19,6 +19,11 @@ def fill(backend, *keys, data=b"content"):
         store(backend, key, data)
 
 
+def keys_in_base(path):
+    with State(path, read_only=True) as database, database.using() as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM base ORDER BY key")]
+
+
 class TestLostState:
     def test_H05_costs_comparisons_and_nothing_else(self, world, state):
         fill(world.source(), "a", "b")
@@ -110,8 +115,7 @@ class TestRecords:
         for side in (memory_world.source(), memory_world.target()):
             side.delete("a")
         memory_world.mirror()
-        with State(state, read_only=True) as database:
-            assert database.rows("SELECT key FROM base", ()) == [("b",)]
+        assert keys_in_base(state) == ["b"]
 
     def test_a_failed_object_is_not_recorded(self, memory_world, state):
         fill(memory_world.source(), "a")
@@ -120,8 +124,7 @@ class TestRecords:
         refusing.faults["copy"] = [Fault(KeyBlockedError("no")), Fault(KeyBlockedError("no"))]
         memory_world.target = lambda: refusing
         assert memory_world.mirror().counts == Counts(failed=1)
-        with State(state, read_only=True) as database:
-            assert database.rows("SELECT key FROM base", ()) == []
+        assert keys_in_base(state) == []
         memory_world.target = target
         assert memory_world.mirror().counts == Counts(added=1)
 

@@ -1,0 +1,198 @@
+"""The base of one job in the state database: read as columns, and written behind the run's back.
+
+SQLite lets other threads run with every row that it hands over or takes. Beside a busy thread each of these moments
+costs some 300 us, so that nothing here goes row by row: a page is read, and a batch is written, by one step of one
+statement, whose rows travel as JSON arrays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import IO, Protocol
+
+from cloudsync_core.engine.diff import BasePage, BaseRow
+
+PAGE_LENGTH = 2000
+
+BATCH_LENGTH = 1000
+"""Rows that are written together."""
+
+BATCH_SECONDS = 2.0
+"""How long a row waits at most for others, while rows keep coming."""
+
+BATCHES_WAITING = 4
+"""Batches that wait for the disk before who notes more has to wait, too."""
+
+Batch = Mapping[str, BaseRow | None]
+"""What is known of some keys; `None` where a key is on neither side any more."""
+
+_PAGE = """
+SELECT json_group_array(key), json_group_array(source), json_group_array(target), json_group_array(digest)
+FROM (SELECT key, source, target, digest FROM base WHERE job = ? AND key > ? ORDER BY key LIMIT ?)
+"""
+_WRITE = """
+INSERT OR REPLACE INTO base (job, key, source, target, digest)
+SELECT ?, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+       json_extract(value, '$[3]')
+FROM json_each(?)
+"""
+_WRITE_ROW = "INSERT OR REPLACE INTO base (job, key, source, target, digest) VALUES (?, ?, ?, ?, ?)"
+_FORGET = "DELETE FROM base WHERE job = ? AND key = ?"
+
+
+class Database(Protocol):
+    """The open state database that a base lies in; see `State`."""
+
+    read_only: bool
+
+    def using(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Use the connection of the thread that opened the database; what SQLite raises becomes `StateError`."""
+
+    def another(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Open a connection for the calling thread, closed at the end; what SQLite raises stays as it is."""
+
+
+class JobState:
+    """The base of one job; made by `State.open_job`, used from one thread.
+
+    What is noted is written by a thread of its own, in order. What goes wrong there raises at the next call here.
+
+    Args:
+        database: where it lies. What is noted in a read-only one is forgotten.
+        number: the job in the database.
+        lock: keeps other processes from running the job; closed at the end.
+    """
+
+    def __init__(self, database: Database, number: int, lock: IO[str] | None) -> None:
+        self._database = database
+        self._number = number
+        self._lock = lock
+        self._unsaved: dict[str, BaseRow | None] = {}
+        self._saved_at = time.monotonic()
+        self._writer: _Writer | None = None
+
+    def pages(self) -> Iterator[BasePage]:
+        """Yield the base in key order, all that was noted so far; what is noted meanwhile does not disturb it.
+
+        Raises:
+            StateError: the database cannot be used.
+        """
+        self.save()
+        after = ""
+        while True:
+            with self._database.using() as connection:
+                columns = connection.execute(_PAGE, (self._number, after, PAGE_LENGTH)).fetchone()
+            names, sources, targets, digests = map(json.loads, columns)
+            if not names:
+                return
+            yield BasePage(names, sources, targets, digests)
+            after = names[-1]
+
+    def record(self, key: str, row: BaseRow) -> None:
+        """Remember that both sides were equal, and what they were then."""
+        self._note(key, row)
+
+    def forget(self, key: str) -> None:
+        """Remove the key: it is on neither side any more."""
+        self._note(key, None)
+
+    def save(self) -> None:
+        """Make everything noted so far durable.
+
+        Raises:
+            StateError: that, or something noted before, cannot be written.
+        """
+        self._hand_over()
+        if self._writer is not None:
+            self._writer.finish()
+
+    def close(self) -> None:
+        """Save, and let other processes run the job."""
+        try:
+            self.save()
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+            if self._lock is not None:
+                self._lock.close()
+
+    def _note(self, key: str, row: BaseRow | None) -> None:
+        if self._database.read_only:
+            return
+        self._unsaved[key] = row
+        if len(self._unsaved) >= BATCH_LENGTH or time.monotonic() - self._saved_at > BATCH_SECONDS:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        self._saved_at = time.monotonic()
+        if not self._unsaved:
+            return
+        if self._writer is None:
+            self._writer = _Writer(self._database, self._number)
+        batch, self._unsaved = self._unsaved, {}
+        self._writer.write(batch)
+
+
+class _Writer:
+    """A thread that writes batches, in the order in which they come."""
+
+    def __init__(self, database: Database, number: int) -> None:
+        self._database = database
+        self._number = number
+        self._batches: queue.Queue[Batch | None] = queue.Queue(BATCHES_WAITING)
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="cloudsync-state", daemon=True)
+        self._thread.start()
+
+    def write(self, batch: Batch) -> None:
+        self._raise_failure()
+        self._batches.put(batch)
+
+    def finish(self) -> None:
+        self._batches.join()
+        self._raise_failure()
+
+    def close(self) -> None:
+        self._batches.put(None)
+        self._thread.join()
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            with self._database.using():
+                raise self._failure
+
+    def _work(self) -> None:
+        with contextlib.ExitStack() as stack:
+            connection: sqlite3.Connection | None = None
+            while (batch := self._batches.get()) is not None:
+                try:
+                    if self._failure is None:
+                        connection = connection or stack.enter_context(self._database.another())
+                        _write(connection, self._number, batch)
+                except (sqlite3.DatabaseError, OSError) as error:
+                    # Nothing is written from here on: a later word about a key must not stand without those before it.
+                    self._failure = error
+                finally:
+                    self._batches.task_done()
+
+
+def _write(connection: sqlite3.Connection, job: int, batch: Batch) -> None:
+    kept = [(key, row.source, row.target, row.digest) for key, row in batch.items() if row is not None]
+    gone = [(job, key) for key, row in batch.items() if row is None]
+    text = json.dumps(kept)
+    # Taken at once: a transaction that begins by reading cannot always be turned into a writing one.
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        if r"\u0000" in text:
+            # SQLite ends a text of JSON at such a character.
+            connection.executemany(_WRITE_ROW, [(job, *row) for row in kept])
+        elif kept:
+            connection.execute(_WRITE, (job, text))
+        connection.executemany(_FORGET, gone)
