@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.attributes import AttributeRules
+from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
 from cloudsync_core.engine.executor import execute
-from cloudsync_core.engine.removal import remove
+from cloudsync_core.engine.removal import is_looked_up_in_listings, remove, remove_listed
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
-from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.transfer import Transfer, TransferRules, failed
 from cloudsync_core.errors import (
     BackendError,
@@ -53,6 +54,7 @@ class Execution:
         base: where equal pairs are recorded.
         tally: where everything is counted.
         still_right: called before each action, in its worker thread; returns an error when it must not be performed.
+            Without it, the objects that are to be replaced or deleted are all that is looked at again.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Execution:
         sides: Sides,
         base: JobState,
         tally: Tally,
-        still_right: StillRight = lambda _: None,
+        still_right: StillRight | None = None,
     ) -> None:
         self._run = run
         self._context = context
@@ -80,6 +82,7 @@ class Execution:
         )
         self._transfer = Transfer(sides.source, sides.target, rules, context.progress, context.stop)
         self._still_right = still_right
+        self._lock = threading.Lock()
         self._untold: list[Outcome] = []
         self._fatal: str | None = None
 
@@ -102,23 +105,44 @@ class Execution:
                     self._record(outcome)
 
     def delete(self, actions: Iterable[Action]) -> None:
-        """Perform deletes, in batches; raises as `write` does."""
+        """Perform deletes, in batches.
+
+        Args:
+            actions: in the order of their keys, in which a batch is near each other in a listing.
+
+        Raises:
+            CancelledError, RunError: as of `write`.
+        """
         capabilities = self._target.capabilities
         size = max(1, capabilities.bulk_delete_max)
-        if not capabilities.delete_if_match:
-            size = min(size, _RECHECKED)
-        with self._phase():
+        with self._phase(), ActionSpool() as unseen:
+            if self._still_right is None and is_looked_up_in_listings(capabilities):
+                for outcome in self._execute(_batches(actions, size), lambda batch: self._delete_listed(batch, unseen)):
+                    self._record(outcome)
+                actions = unseen
+            if self._still_right is not None or not capabilities.delete_if_match:
+                size = min(size, _RECHECKED)
             for outcome in self._execute(_batches(actions, size), self._delete):
                 self._record(outcome)
 
     def _write(self, action: Action) -> list[Outcome]:
-        error = self._still_right(action)
+        error = self._still_right(action) if self._still_right is not None else None
         return [self._transfer.write(action) if error is None else failed(action, error)]
 
+    def _delete_listed(self, actions: Sequence[Action], unseen: ActionSpool) -> list[Outcome]:
+        outcomes, left = remove_listed(self._target, actions)
+        with self._lock:
+            for action in left:
+                unseen.append(action)
+        return outcomes
+
     def _delete(self, actions: Sequence[Action]) -> list[Outcome]:
-        errors = {action.key: self._still_right(action) for action in actions}
-        wrong = [failed(action, error) for action in actions if (error := errors[action.key]) is not None]
-        return wrong + remove(self._target, [action for action in actions if errors[action.key] is None])
+        outcomes = []
+        if self._still_right is not None:
+            errors = [(action, self._still_right(action)) for action in actions]
+            outcomes = [failed(action, error) for action, error in errors if error is not None]
+            actions = [action for action, error in errors if error is None]
+        return outcomes + remove(self._target, actions)
 
     def _execute(self, work: Iterable, perform: Callable) -> Iterator[Outcome]:  # type: ignore[type-arg]
         return execute(work, perform, workers=self._workers, stop=self._context.stop)

@@ -2,7 +2,7 @@
 
 Both listings and the base are merged, compared and planned as they come, and adds and updates start at once. Deletes
 wait on disk until both listings are complete and every transfer has succeeded; then they are held against the limits of
-the job, re-checked one by one, and done last.
+the job, re-checked, and done last.
 """
 
 from __future__ import annotations

@@ -217,6 +217,69 @@ class TestRecheck:
         assert report.failures[0].cause == "AccessDeniedError"
 
 
+class TestRecheckByListing:
+    """A store without conditions that removes many objects at once."""
+
+    @pytest.fixture
+    def bulk(self, state):
+        """A job that empties such a store: `bulk.watched`."""
+        watched = Watched(Lasting(plain(MemoryPlace().open())), bulk_delete_max=1000)
+        world = World(MemoryPlace().open, lambda: watched, state, {"delete": True, "allow_empty_source": True})
+        world.watched = watched
+        return world
+
+    def test_costs_a_look_and_a_page_a_thousand_objects(self, bulk):
+        fill(bulk.watched.inner, *(f"{number:04}" for number in range(2345)))
+        report = bulk.mirror()
+        assert (report.counts, contents(bulk.watched.inner)) == (Counts(deleted=2345), {})
+        assert bulk.watched.called("stat") == ["0000", "1000", "2000"]
+        assert report.requests["target"] == {"list": 3 + 3, "stat": 3, "delete": 3}
+
+    def test_A24_what_changes_after_it_was_listed_stays(self, bulk):
+        fill(bulk.source(), "new")
+        fill(bulk.watched.inner, *(f"old{number}" for number in range(9)))
+        inner = bulk.watched.inner
+
+        def disturb(event):
+            if type(event).__name__ == "ActionFinished" and event.outcome.action.key == "new":
+                fill(inner, "old0", "old4", "appeared", data=b"somebody else's")
+                inner.delete("old2")
+
+        report = bulk.mirror(listener=disturb)
+        assert (report.status, report.counts) == ("partial", Counts(added=1, deleted=7, failed=2))
+        assert set(contents(inner)) == {"appeared", "new", "old0", "old4"}
+
+    def test_looks_one_by_one_where_other_objects_lie_between(self, bulk):
+        kept = [f"{number:05}" for number in range(6000) if number % 600]
+        fill(bulk.source(), *kept)
+        fill(bulk.watched.inner, *kept, *(f"{number:05}" for number in range(0, 6000, 600)))
+        report = bulk.mirror(compare="size")
+        assert report.counts == Counts(deleted=10, unchanged=len(kept))
+        assert report.requests["target"]["list"] == 6 + 2
+        assert set(contents(bulk.watched.inner)) == set(kept)
+
+    def test_looks_one_by_one_in_small_batches_where_the_listing_fails(self, bulk):
+        fill(bulk.watched.inner, *(f"{number:04}" for number in range(120)))
+        bulk.watched.faults["list"] = [None, Fault(AccessDeniedError("no"))]
+        assert bulk.mirror().counts == Counts(deleted=120)
+        assert sorted(map(len, bulk.watched.called("delete_many"))) == [1, 19, 50, 50]
+
+    def test_looks_one_by_one_where_the_order_was_broken_before(self, bulk):
+        fill(bulk.watched.inner, *"abcdef")
+        inner = bulk.watched
+        bulk.target = lambda: Paged(inner, size=3, reorder=lambda entries: entries[::-1])
+        assert bulk.mirror().counts == Counts(deleted=6)
+        assert sorted(bulk.watched.called("stat")) == [*"abcdef"]
+        assert contents(inner.inner) == {}
+
+    def test_that_cannot_be_done_at_all_deletes_nothing(self, bulk):
+        fill(bulk.watched.inner, *"abc")
+        bulk.watched.faults["list"] = [None, Fault(AccessDeniedError("no"))]
+        bulk.watched.faults["stat"] = [Fault(AccessDeniedError("no"))] * 3
+        assert bulk.mirror().counts == Counts(failed=3)
+        assert set(contents(bulk.watched.inner)) == set("abc")
+
+
 class TestAbort:
     def test_an_error_that_nothing_survives_ends_the_run_before_its_deletes(self, watched):
         fill(watched.source(), *(f"{number:03}" for number in range(50)))

@@ -4,6 +4,7 @@ import pytest
 from cloudsync_s3.deletes import MOST_KEYS, batches
 
 from cloudsync_core.body import Body
+from cloudsync_core.engine.removal import is_looked_up_in_listings, remove_listed
 from cloudsync_core.errors import (
     AccessDeniedError,
     PreconditionFailedError,
@@ -13,6 +14,7 @@ from cloudsync_core.errors import (
     UnsupportedOperationError,
 )
 from cloudsync_core.models import Version
+from cloudsync_core.runs import Action
 from tests.servers.proxy import Response, error
 
 
@@ -166,6 +168,40 @@ class TestConditions:
         with pytest.raises(UnsupportedOperationError, match="conditional_deletes"):
             backend.delete("a", if_match=version)
         assert moto_proxy.requests == []
+
+
+class TestRecheck:
+    """What the engine asks of this backend before it deletes, on both dialects."""
+
+    @pytest.fixture
+    def filled(self, s3_server, open_s3):
+        backend = open_s3(s3_server, s3_server.make_bucket(), "root")
+        fill(
+            backend, "a!/x", "a-b", "a.b", "a/b", "a/c", "a0", "b c", "b%20c", "b+c", "x/é", "x/\ufffd", "x/\U00010000"
+        )
+        return backend
+
+    def planned(self, backend):
+        return [Action("delete", info.key, "test", target=info) for page in backend.list() for info in page]
+
+    def test_A24_one_listing_tells_what_is_still_the_same(self, filled):
+        assert is_looked_up_in_listings(filled.capabilities)
+        planned = self.planned(filled)
+        filled.put("a/b", Body(b"somebody else's"))
+        filled.put("a1", Body(b"appeared"))
+        filled.delete("a-b")
+        outcomes, unseen = remove_listed(filled, planned)
+        failures = {outcome.action.key: outcome.cause for outcome in outcomes if outcome.status != "done"}
+        assert failures == {"a/b": "PreconditionFailedError"}
+        assert [action.key for action in unseen] == ["a-b"]
+        assert left(filled) == ["a/b", "a1"]
+
+    def test_C10_keys_that_are_hard_to_say_are_told_too(self, moto_s3, open_s3):
+        odd = ["a\x01b", "a\tb", "a\rb", "a b", "a\x7fb", "a\ufffeb", "/lead", "trail/", "a//b", "."]
+        backend = open_s3(moto_s3, moto_s3.make_bucket())
+        fill(backend, *odd)
+        outcomes, unseen = remove_listed(backend, self.planned(backend))
+        assert ({outcome.status for outcome in outcomes}, unseen, left(backend)) == ({"done"}, [], [])
 
 
 def test_F04_delete_in_a_bucket_with_versions_keeps_the_versions(moto_s3, open_s3):
