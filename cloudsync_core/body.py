@@ -29,7 +29,7 @@ class _PartsHash:
         self._part_size = part_size
         self._part = hashlib.md5(usedforsecurity=False)
         self._filled = 0
-        self._whole = hashlib.md5(usedforsecurity=False)
+        self._closed: list[bytes] = []
 
     def update(self, data: bytes, /) -> None:
         view = memoryview(data)
@@ -42,13 +42,14 @@ class _PartsHash:
                 self._close_part()
 
     def hexdigest(self) -> str:
-        whole = self._whole.copy()
-        if self._filled:
-            whole.update(self._part.digest())
-        return whole.hexdigest()
+        return hashlib.md5(b"".join(self.parts(whole=True)), usedforsecurity=False).hexdigest()
+
+    def parts(self, *, whole: bool) -> list[bytes]:
+        """Return the MD5s of the parts that have passed; of the last one, which may be shorter, if that was `whole`."""
+        return [*self._closed, self._part.digest()] if whole and self._filled else self._closed
 
     def _close_part(self) -> None:
-        self._whole.update(self._part.digest())
+        self._closed.append(self._part.digest())
         self._part = hashlib.md5(usedforsecurity=False)
         self._filled = 0
 
@@ -104,6 +105,7 @@ class Body:
         self._data = data
         self._expected = tuple(digest for digest in expect if computable(digest.algorithm))
         self._hashes = {digest.algorithm: _new_hash(digest.algorithm) for digest in self._expected}
+        self._at_least: str | None = None
         self._on_chunk = on_chunk
         self._started = False
         self._finished = False
@@ -125,15 +127,27 @@ class Body:
         Args:
             algorithm: see `Digest.algorithm`.
         """
-        if self._started:
-            raise RuntimeError("digests are asked for before the body is consumed")
+        self._not_started()
         if algorithm not in self._hashes:
             self._hashes[algorithm] = _new_hash(algorithm)
+
+    def require_any(self, default: str) -> None:
+        """Ask for a digest of the content, whichever; call it before the body is consumed.
+
+        Every digest costs a pass over the content: who consumes the body requires the one that its store can confirm,
+        and only where nobody requires or expects one, `default` is computed.
+        """
+        self._not_started()
+        if not computable(default):
+            raise ValueError(f"unknown digest algorithm {default!r}")
+        self._at_least = default
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the content; chunks are never empty."""
         if self._started:
             raise RuntimeError("a body is consumed once")
+        if self._at_least is not None and not self._hashes:
+            self.require(self._at_least)
         self._started = True
         held: bytes | None = None
         for chunk in (self._data,) if isinstance(self._data, bytes) else self._data:
@@ -161,8 +175,23 @@ class Body:
         return Digest(algorithm, self._hashes[algorithm].hexdigest())
 
     def digests(self) -> tuple[Digest, ...]:
-        """Return every digest that was expected or required, of the content that has passed."""
+        """Return every digest that was expected or required, in that order, of the content that has passed."""
         return tuple(self.digest(algorithm) for algorithm in self._hashes)
+
+    def part_md5(self, part_size: int, index: int) -> bytes:
+        """Return the MD5 of one part of the content, where "md5/`part_size`" is expected or required.
+
+        Args:
+            part_size: bytes of each part but the last.
+            index: of the part, from 0; known when all its bytes have been handed out.
+        """
+        hasher = self._hashes[f"md5/{part_size}"]
+        assert isinstance(hasher, _PartsHash)
+        return hasher.parts(whole=self._finished)[index]
+
+    def _not_started(self) -> None:
+        if self._started:
+            raise RuntimeError("digests are asked for before the body is consumed")
 
     def _pass(self, chunk: bytes) -> None:
         self.bytes_passed += len(chunk)

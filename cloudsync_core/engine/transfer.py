@@ -166,7 +166,7 @@ class Transfer:
         body = reader.body(on_chunk=self._on_chunk)
         vouched = body.expected[0] if body.expected else None
         if vouched is None:
-            body.require(_DIGEST)
+            body.require_any(_DIGEST)
 
         def sent() -> Sent | None:
             return Sent(info, body.bytes_passed, body.digests(), vouched) if body.finished else None

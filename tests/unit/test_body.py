@@ -121,6 +121,65 @@ class TestDigests:
         assert body.digests() == body.expected
 
 
+class TestOneDigest:
+    """`require_any`: a digest there always is, and no more than somebody can use."""
+
+    @pytest.mark.parametrize(
+        ("expected", "required", "computed"),
+        [
+            ((), (), ("md5",)),
+            ((), ("md5/8",), ("md5/8",)),
+            ((), ("md5", "sha256"), ("md5", "sha256")),
+            (("sha256",), (), ("sha256",)),
+            (("sha256",), ("md5/8",), ("sha256", "md5/8")),
+            (("crc32c",), (), ("md5",)),
+        ],
+    )
+    def test_the_default_is_computed_only_where_nobody_asks_for_another(self, expected, required, computed):
+        data = b"some content of more than one part"
+        values = {"sha256": hashlib.sha256(data).hexdigest(), "crc32c": "not computed here"}
+        body = Body(data, expect=[Digest(name, values[name]) for name in expected])
+        body.require_any("md5")
+        for algorithm in required:
+            body.require(algorithm)
+        body.read()
+        assert tuple(digest.algorithm for digest in body.digests()) == computed
+
+    def test_it_is_asked_for_before_the_body_is_consumed(self):
+        body = Body(b"x")
+        body.read()
+        with pytest.raises(RuntimeError, match="before the body is consumed"):
+            body.require_any("md5")
+
+    def test_the_default_must_be_computable(self):
+        with pytest.raises(ValueError, match="unknown digest algorithm"):
+            Body(b"").require_any("crc32c")
+
+
+class TestPartMD5:
+    @given(CHUNKS.filter(any), PART)
+    def test_a_part_is_known_when_its_bytes_have_been_handed_out(self, chunks, part_size):
+        data = b"".join(chunks)
+        body = Body(iter(chunks))
+        body.require(f"md5/{part_size}")
+        handed = 0
+        for chunk in body.chunks():
+            handed += len(chunk)
+            for index in range(handed // part_size):
+                part = data[index * part_size : (index + 1) * part_size]
+                assert body.part_md5(part_size, index) == md5(part).digest()
+        last = (len(data) - 1) // part_size
+        assert body.part_md5(part_size, last) == md5(data[last * part_size :]).digest()
+
+    def test_a_part_that_has_not_passed_has_none(self):
+        body = Body(iter([b"abc", b"d", b"e"]))
+        body.require("md5/4")
+        chunks = body.chunks()
+        assert next(chunks) == b"abc"
+        with pytest.raises(IndexError):
+            body.part_md5(4, 1)
+
+
 class TestPromises:
     @given(CHUNKS, st.integers(-60, 60).filter(bool))
     def test_G2_a_body_of_another_length_never_gives_its_last_byte(self, chunks, difference):
