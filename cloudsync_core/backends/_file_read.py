@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 import time
@@ -12,7 +13,7 @@ from typing import Final
 from cloudsync_core import keys
 from cloudsync_core.backends._file_errors import naming
 from cloudsync_core.backends._file_info import entry, kind_of, marker_entry, settled, stamp
-from cloudsync_core.backends._file_root import Root, place
+from cloudsync_core.backends._file_root import Folder, Root, place
 from cloudsync_core.body import CHUNK_SIZE, ObjectReader
 from cloudsync_core.errors import Disposition, InvalidKeyError, ObjectNotFoundError, PreconditionFailedError
 from cloudsync_core.models import ByteRange, ObjectInfo
@@ -60,6 +61,15 @@ class Lookup:
             clock_ns = time.time_ns()
             return _describe(key, self._status(key, name, folder), clock_ns)
 
+    def read(self, key: str, limit: int) -> ObjectReader | None:
+        """Return a file that is read already, by as few calls as one version of it takes; see `Backend.read`.
+
+        Symbolic links are not followed, and markers are no files: `reader` is for those.
+        """
+        folder, name = place(key)
+        with _absence_is_no_object():
+            return self._root.in_folder(folder, functools.partial(_read_file, key, name, limit))
+
     def reader(
         self, stack: contextlib.ExitStack, key: str, byte_range: ByteRange | None, location: str
     ) -> ObjectReader:
@@ -76,20 +86,10 @@ class Lookup:
             status = os.fstat(descriptor)
             _require_file(status)
 
-        def check() -> None:
-            if stamp(os.fstat(descriptor)) != stamp(status):
-                raise _changed("it changed while it was read")
-            try:
-                now = os.stat(name, dir_fd=folder, follow_symlinks=self._follow)
-            except FileNotFoundError:
-                raise _changed("it was removed while it was read") from None
-            if not os.path.samestat(now, status):
-                raise _changed("another file took its place while it was read")
-
         def chunks() -> Iterator[bytes]:
             with naming("get", location, key):
                 yield from _read(descriptor, start, end)
-                check()
+                _check_unchanged(descriptor, status, name, folder, follow=self._follow)
 
         start, end = _span(status.st_size, byte_range)
         return ObjectReader(_describe(key, status, clock_ns), chunks(), end - start)
@@ -109,6 +109,38 @@ class Lookup:
         if not is_folder:
             _require_file(status)
         return status
+
+
+def _read_file(key: str, name: str, limit: int, folder: Folder) -> ObjectReader | None:
+    clock_ns = time.time_ns()
+    descriptor = os.open(name, _OPEN_FILE | os.O_NOFOLLOW, dir_fd=folder.descriptor)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise FileNotFoundError
+        _require_file(status)
+        if status.st_size > limit:
+            return None
+        # One byte more than there should be shows a file that grew meanwhile.
+        data = os.read(descriptor, status.st_size + 1)
+        while 0 < len(data) < status.st_size and (more := os.read(descriptor, status.st_size + 1 - len(data))):
+            data += more
+        _check_unchanged(descriptor, status, name, folder.descriptor, follow=False)
+    finally:
+        os.close(descriptor)
+    return ObjectReader(_describe(key, status, clock_ns), data)
+
+
+def _check_unchanged(descriptor: int, status: os.stat_result, name: str, folder: int, *, follow: bool) -> None:
+    """Make sure that an open file is what it was, and that its name is still its own."""
+    if stamp(os.fstat(descriptor)) != stamp(status):
+        raise _changed("it changed while it was read")
+    try:
+        now = os.stat(name, dir_fd=folder, follow_symlinks=follow)
+    except FileNotFoundError:
+        raise _changed("it was removed while it was read") from None
+    if not os.path.samestat(now, status):
+        raise _changed("another file took its place while it was read")
 
 
 def _describe(key: str, status: os.stat_result, clock_ns: int) -> ObjectInfo:

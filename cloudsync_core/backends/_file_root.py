@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import stat
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,6 +19,11 @@ from cloudsync_core.errors import ContainerNotFoundError, Disposition, InvalidKe
 _OPEN_FOLDER: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 
 _ATTEMPTS: Final = 100
+
+KEPT_FOLDERS: Final = 16
+KEPT_SECONDS: Final = 1.0
+"""How many folders are kept open, and for how long, for the next operations in them: keys come in order, so that
+neighbours share a folder."""
 
 NAME_MAX: Final = 255
 """Bytes in the longest name that common file systems hold."""
@@ -40,11 +47,44 @@ def place(key: str) -> tuple[str, str]:
     return folder, name
 
 
+class Folder:
+    """An open folder, closed when nobody refers to it any more.
+
+    Args:
+        descriptor: of the folder; good for walking only, which needs no permission to read it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.expires = time.monotonic() + KEPT_SECONDS
+        self._readable: int | None = None
+        self._lock = threading.Lock()
+
+    def sync(self) -> None:
+        """Make the names in the folder durable."""
+        with self._lock:
+            if self._readable is None:
+                self._readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.descriptor)
+        try:
+            os.fsync(self._readable)
+        except OSError as error:
+            # Some network file systems have nothing to sync a directory with.
+            if error.errno != errno.EINVAL:
+                raise
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+        if self._readable is not None:
+            os.close(self._readable)
+
+
 class Root:
     """The directory under which every object of one backend lies.
 
     Each operation walks from here to the folder that it works in, one descriptor after the other, and follows no
     symbolic link on the way: whatever others do to the tree meanwhile, nothing is read or written outside (P5, C22).
+    What a walk has reached is kept for a moment, as the descriptor of that very folder: a link that takes its place
+    leads nobody astray.
 
     Args:
         path: absolute and without symbolic links.
@@ -57,6 +97,7 @@ class Root:
         self._create = create
         self._sync = sync
         self._identity: tuple[int, int] | None = None
+        self._kept: dict[str, Folder] = {}
 
     @contextlib.contextmanager
     def folder(self, folder: str, *, make: bool = False) -> Iterator[int]:
@@ -84,16 +125,31 @@ class Root:
         finally:
             os.close(current)
 
-    def in_made_folder(self, folder: str, action: Callable[[int], _Result]) -> _Result:
+    def in_folder(self, folder: str, action: Callable[[Folder], _Result]) -> _Result:
+        """Return what `action` returns on the open folder; raises as `folder` does, and what `action` raises."""
+        kept = self._kept.get(folder)
+        if kept is not None and time.monotonic() < kept.expires and self._is_still_there():
+            # What is not there may be in the folder that has taken the place of the kept one.
+            with contextlib.suppress(FileNotFoundError):
+                return action(kept)
+        return action(self._keep(folder, make=False))
+
+    def in_made_folder(self, folder: str, action: Callable[[Folder], _Result]) -> _Result:
         """Return what `action` returns on the open folder, which is made anew as often as others remove it meanwhile.
 
         Raises:
             UnavailableError: there is no end to it.
         """
+        with contextlib.suppress(FileNotFoundError):
+            return self.in_folder(folder, action)
         for _ in range(_ATTEMPTS):
-            with contextlib.suppress(FileNotFoundError), self.folder(folder, make=True) as opened:
-                return action(opened)
+            with contextlib.suppress(FileNotFoundError):
+                return action(self._keep(folder, make=True))
         raise UnavailableError("its folder is removed again and again while it is written")
+
+    def let_go(self) -> None:
+        """Keep no folder open."""
+        self._kept.clear()
 
     def check(self) -> None:
         """Make sure that the root is still there and still the same directory.
@@ -105,21 +161,6 @@ class Root:
         with contextlib.suppress(FileNotFoundError):
             os.close(self._open(make=False))
 
-    def sync_folder(self, folder: int) -> None:
-        """Make the names in an open folder durable."""
-        if not self._sync:
-            return
-        # What `folder` opens is good for walking only: it needs no permission to read.
-        readable = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
-        try:
-            os.fsync(readable)
-        except OSError as error:
-            # Some network file systems have nothing to sync a directory with.
-            if error.errno != errno.EINVAL:
-                raise
-        finally:
-            os.close(readable)
-
     def remove_folder(self, folder: str) -> bool:
         """Remove a folder if it is empty; tell whether it was removed."""
         parent, _, name = folder.rpartition("/")
@@ -129,6 +170,25 @@ class Root:
         except (OSError, InvalidKeyError):
             return False
         return True
+
+    def _is_still_there(self) -> bool:
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - for every object: a Path costs more than the call
+        except OSError:
+            # Opening it says what is wrong.
+            return False
+        return (status.st_dev, status.st_ino) == self._identity
+
+    def _keep(self, folder: str, *, make: bool) -> Folder:
+        with self.folder(folder, make=make) as opened:
+            found = Folder(os.dup(opened))
+        kept = self._kept
+        while len(kept) >= KEPT_FOLDERS:
+            with contextlib.suppress(KeyError, RuntimeError, StopIteration):
+                # Other threads do the same at the same time.
+                del kept[next(iter(kept))]
+        kept[folder] = found
+        return found
 
     def _open(self, *, make: bool) -> int:
         # Asked once: another thread may make the root while this one finds that there is none.
@@ -178,5 +238,6 @@ class Root:
             raise
         with contextlib.suppress(FileExistsError):
             os.mkdir(segment, dir_fd=folder)
-            self.sync_folder(folder)
+            if self._sync:
+                Folder(os.dup(folder)).sync()
         return os.open(segment, flags, dir_fd=folder)

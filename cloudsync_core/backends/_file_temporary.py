@@ -6,10 +6,11 @@ import contextlib
 import errno
 import os
 import secrets
+import time
 from types import TracebackType
 from typing import Final, Self
 
-from cloudsync_core.backends._file_root import Root
+from cloudsync_core.backends._file_root import Folder
 from cloudsync_core.errors import UnexpectedBackendError, UnsupportedOperationError
 
 _NO_HARD_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -23,26 +24,21 @@ class Temporary:
     As a context manager it removes itself, on whatever exception, unless it was committed.
 
     Args:
-        root: the directory of the backend.
-        folder: where the file will lie; missing folders are made.
+        folder: where the file will lie.
         name: its name there.
         mode: permissions of the file that it replaces, or `None`: those of any new file.
         sync: whether the file and its name are made durable.
     """
 
-    def __init__(self, root: Root, folder: str, name: str, *, mode: int | None, sync: bool) -> None:
-        self._root = root
+    def __init__(self, folder: Folder, name: str, *, mode: int | None, sync: bool) -> None:
+        self._folder = folder
         self._mode = None if mode is None else mode & _PERMISSIONS
         self._sync = sync
         self._final_name = name
         self._name = f".cs-{secrets.token_hex(6)}.tmp"
-        self._folder, self._file = root.in_made_folder(folder, self._create)
-
-    def _create(self, folder: int) -> tuple[int, int]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         # Never wider than the file that it replaces, not even for a moment.
-        file = os.open(self._name, flags, 0o666 if self._mode is None else self._mode, dir_fd=folder)
-        return os.dup(folder), file
+        self._file = os.open(self._name, flags, 0o666 if self._mode is None else self._mode, dir_fd=folder.descriptor)
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk`, all of it."""
@@ -68,32 +64,32 @@ class Temporary:
             os.fchmod(self._file, self._mode)
         if self._sync:
             os.fsync(self._file)
+        folder = self._folder.descriptor
         if exclusive:
-            self._link()
+            self._link(folder)
         else:
-            os.rename(self._name, self._final_name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            os.rename(self._name, self._final_name, src_dir_fd=folder, dst_dir_fd=folder)
         self._name = ""
         status = os.fstat(self._file)
-        self._root.sync_folder(self._folder)
+        if self._sync:
+            self._folder.sync()
         return status
 
     def _set_time(self, mtime_ns: int) -> None:
         try:
-            os.utime(self._file, ns=(os.fstat(self._file).st_atime_ns, mtime_ns))
+            os.utime(self._file, ns=(time.time_ns(), mtime_ns))
         except OverflowError:
             raise UnexpectedBackendError(f"no file can have the modification time {mtime_ns} ns") from None
 
-    def _link(self) -> None:
+    def _link(self, folder: int) -> None:
         try:
-            os.link(
-                self._name, self._final_name, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False
-            )
+            os.link(self._name, self._final_name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
             reason = "this file system has no hard links, without which a new file cannot be told from an old one"
             raise UnsupportedOperationError(reason) from error
-        os.unlink(self._name, dir_fd=self._folder)
+        os.unlink(self._name, dir_fd=folder)
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +99,5 @@ class Temporary:
     ) -> None:
         if self._name:
             with contextlib.suppress(OSError):
-                os.unlink(self._name, dir_fd=self._folder)
+                os.unlink(self._name, dir_fd=self._folder.descriptor)
         os.close(self._file)
-        os.close(self._folder)

@@ -9,7 +9,7 @@ import stat
 
 from cloudsync_core import keys
 from cloudsync_core.backends._file_info import kind_of
-from cloudsync_core.backends._file_root import Root, place
+from cloudsync_core.backends._file_root import Folder, Root, place
 from cloudsync_core.backends._file_temporary import Temporary
 from cloudsync_core.errors import BackendError, InvalidKeyError, KeyBlockedError, printable
 
@@ -39,15 +39,19 @@ class Writer:
             InvalidKeyError: there is something else, which nothing replaces.
         """
         folder, name = place(key)
-        mode = None
-        with contextlib.suppress(FileNotFoundError), self._root.folder(folder) as opened:
-            status = os.stat(name, dir_fd=opened, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode):
-                raise _in_the_way(name, status)
-            if exclusive:
-                raise FileExistsError(errno.EEXIST, "there is an object of that name")
-            mode = status.st_mode
-        return Temporary(self._root, folder, name, mode=mode, sync=self._sync)
+
+        def begin(opened: Folder) -> Temporary:
+            mode = None
+            with contextlib.suppress(FileNotFoundError):
+                status = os.stat(name, dir_fd=opened.descriptor, follow_symlinks=False)
+                if not stat.S_ISREG(status.st_mode):
+                    raise _in_the_way(name, status)
+                if exclusive:
+                    raise FileExistsError(errno.EEXIST, "there is an object of that name")
+                mode = status.st_mode
+            return Temporary(opened, name, mode=mode, sync=self._sync)
+
+        return self._root.in_made_folder(folder, begin)
 
     def make_folder(self, key: str, *, exclusive: bool) -> os.stat_result:
         """Make the folder of a marker and return its status.
@@ -60,14 +64,15 @@ class Writer:
         folder, name = place(key)
         self._markers_put.add(key.removesuffix(keys.MARKER_SUFFIX))
 
-        def make(opened: int) -> os.stat_result:
+        def make(opened: Folder) -> os.stat_result:
             try:
-                os.mkdir(name, dir_fd=opened)
-                self._root.sync_folder(opened)
+                os.mkdir(name, dir_fd=opened.descriptor)
+                if self._sync:
+                    opened.sync()
             except FileExistsError:
                 if exclusive:
                     raise
-            return os.stat(name, dir_fd=opened, follow_symlinks=False)
+            return os.stat(name, dir_fd=opened.descriptor, follow_symlinks=False)
 
         status = self._root.in_made_folder(folder, make)
         if not stat.S_ISDIR(status.st_mode):

@@ -147,6 +147,13 @@ class FileBackend(Backend):
                     raise PreconditionFailedError("it is another version now")
             yield reader
 
+    def read(self, key: str, limit: int) -> ObjectReader | None:
+        """Return a small file that is read already. See `Backend.read`."""
+        if self._follow or keys.is_marker(key):
+            return super().read(key, limit)
+        with naming("get", self.location, key):
+            return self._lookup.read(key, limit)
+
     def put(
         self,
         key: str,
@@ -195,6 +202,10 @@ class FileBackend(Backend):
                 raise UnsupportedOperationError("no file system can remove one version of a file and no other")
             self._leftovers.collect()
             self._writer.remove(key)
+
+    def close(self) -> None:
+        """Close the folders that are kept open for a moment."""
+        self._root.let_go()
 
     def check_key(self, key: str) -> None:
         """Raise `InvalidKeyError` for what no path below the directory can be. See `Backend.check_key`."""

@@ -98,6 +98,23 @@ class ReadsShort(MemoryBackend):
         return short()
 
 
+class ReadsOneByteLess(MemoryBackend):
+    def read(self, key, limit):
+        reader = super().read(key, limit)
+        return reader and ObjectReader(reader.info, reader.read()[:-1], len(reader.read()) - 1)
+
+
+class ReadsWhateverItsSize(MemoryBackend):
+    def read(self, key, limit):
+        return super().read(key, limit + 1)
+
+
+class ReadsWithoutAttributes(MemoryBackend):
+    def read(self, key, limit):
+        reader = super().read(key, limit)
+        return reader and ObjectReader(dataclasses.replace(reader.info, attributes=None), reader.read())
+
+
 class IgnoresIfMatch(MemoryBackend):
     def get(self, key, *, byte_range=None, if_match=None):
         return super().get(key, byte_range=byte_range)
@@ -251,6 +268,9 @@ BREACHES = [
     (RefusesMuch, "test_L4_keys_are_exact", {"case": CASES["hash"]}),
     (SaysOtherInPut, "test_L4_keys_that_check_key_refuses_are_refused_by_put", {}),
     (ReadsShort, "test_G2_every_byte_comes_back", {"size": 4095}),
+    (ReadsOneByteLess, "test_G2_read_returns_every_byte_of_a_small_object", {"size": 4095}),
+    (ReadsWhateverItsSize, "test_G2_read_returns_nothing_of_a_larger_one", {"size": 1}),
+    (ReadsWithoutAttributes, "test_G1_read_describes_what_get_describes", {}),
     (IgnoresIfMatch, "test_G1_if_match_reads_that_version_only", {}),
     (IgnoresIfMatch, "test_D2_a_refused_delete_deletes_nothing", {}),
     (ReadsWhatIsThereNow, "test_G1_an_object_overwritten_in_mid_read_is_one_version_or_an_error", {"size": 4 * 2**20}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from cloudsync_core.backend import Backend
@@ -29,6 +31,8 @@ class ReadingClauses(Setting):
                 backend.stat(key)
             with pytest.raises(ObjectNotFoundError), backend.get(key):
                 pass
+            with pytest.raises(ObjectNotFoundError):
+                backend.read(key, CHUNK_SIZE)
 
     def test_S1_the_error_says_what_was_asked_of_whom(self, backend: Backend) -> None:
         with pytest.raises(ObjectNotFoundError) as caught:
@@ -56,6 +60,30 @@ class ReadingClauses(Setting):
         written = store(backend, "object", (data[at : at + piece] for at in range(0, size, piece)))
         assert written.size == size
         assert content(backend, "object") == data
+
+    @pytest.mark.parametrize("size", [0, 1, 4095, CHUNK_SIZE])
+    def test_G2_read_returns_every_byte_of_a_small_object(self, backend: Backend, size: int) -> None:
+        data = patterned(size)
+        backend.put("object", Body(data))
+        for limit in (size, size + 1, CHUNK_SIZE + 1):
+            reader = backend.read("object", limit)
+            assert reader is not None
+            assert reader.size == reader.info.size == size
+            assert reader.read() == data
+
+    @pytest.mark.parametrize("size", [1, 4095, CHUNK_SIZE + 1])
+    def test_G2_read_returns_nothing_of_a_larger_one(self, backend: Backend, size: int) -> None:
+        backend.put("object", Body(patterned(size)))
+        assert backend.read("object", size - 1) is None
+
+    def test_G1_read_describes_what_get_describes(self, backend: Backend) -> None:
+        store(backend, "object")
+        with backend.get("object") as reader:
+            info = reader.info
+        read = backend.read("object", CHUNK_SIZE)
+        assert read is not None
+        assert dataclasses.replace(read.info, fingerprint=info.fingerprint) == info
+        assert read.info.fingerprint in {info.fingerprint, ""}
 
     def test_G1_get_describes_the_version_that_it_reads(self, backend: Backend) -> None:
         written = store(backend, "object")

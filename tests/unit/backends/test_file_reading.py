@@ -44,6 +44,44 @@ class TestChangesWhileReading:
         assert sum(map(len, received)) < reader.size, "the last byte was handed over"
         assert open_descriptors() == before
 
+    @pytest.mark.parametrize(
+        ("change", "reason"),
+        [
+            (lambda path: path.write_bytes(b"y" * 20), "it changed while it was read"),
+            (lambda path: os.truncate(path, 5), "it changed while it was read"),
+            (lambda path: path.write_bytes(b"y" * 10), "it changed while it was read"),
+            (lambda path: path.unlink(), "it was removed while it was read|it changed while it was read"),
+            (lambda path: path.with_name("new").replace(path), "another file took its place|it changed while it was"),
+        ],
+        ids=["grows", "shrinks", "is-written-in-place", "is-removed", "is-replaced"],
+    )
+    @pytest.mark.parametrize("late", [False, True], ids=["before-its-bytes", "after-its-bytes"])
+    def test_G1_a_small_file_that_changes_while_it_is_read_at_once_raises(
+        self, tree, monkeypatch, change, reason, late
+    ):
+        tree.write("folder/file", "folder/new", data=b"x" * 10)
+        path, really = tree.path / "folder/file", os.read
+
+        def read(descriptor, size):
+            if not late:
+                change(path)
+            data = really(descriptor, size)
+            if late:
+                change(path)
+            return data
+
+        monkeypatch.setattr(os, "read", read)
+        before = open_descriptors()
+        backend = tree.open()
+        with pytest.raises(PreconditionFailedError, match=reason) as caught:
+            backend.read("folder/file", 100)
+        backend.close()
+        assert caught.value.disposition is Disposition.RETRY
+        assert (caught.value.operation, caught.value.key) == ("get", "folder/file")
+        # Its traceback refers to the folder.
+        del caught
+        assert open_descriptors() == before
+
     def test_D01_a_file_that_grows_raises(self, tree, path):
         def grow():
             with path.open("ab") as file:

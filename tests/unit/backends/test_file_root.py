@@ -3,21 +3,27 @@
 import errno
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from cloudsync_core.backends import _file_leftovers
-from cloudsync_core.backends._file_root import Root
+from cloudsync_core.backends._file_root import KEPT_FOLDERS, Root
 from cloudsync_core.backends.file import FileBackend, FileOptions
 from cloudsync_core.errors import (
     ConfigError,
     ContainerNotFoundError,
     Disposition,
+    InvalidKeyError,
     ObjectNotFoundError,
     UnavailableError,
 )
 from cloudsync_core.location import Location
 from cloudsync_core.testing.clauses.setting import content, names, store
+
+
+def open_descriptors():
+    return {link.name for link in Path("/proc/self/fd").iterdir()}
 
 
 def opened(text, **options):
@@ -149,6 +155,45 @@ class TestRootThatChanges:
 
 
 class TestFolders:
+    def test_are_kept_in_bounded_number_and_let_go(self, tree):
+        root = Root(str(tree.path), create=False, sync=True)
+        before = open_descriptors()
+        for number in range(KEPT_FOLDERS * 2):
+            root.in_made_folder(f"{number}", lambda folder: folder.sync())
+        # Each has a second descriptor, to be made durable by.
+        assert len(open_descriptors() - before) <= 2 * KEPT_FOLDERS
+        root.let_go()
+        assert open_descriptors() == before
+
+    def test_C22_a_link_that_takes_the_place_of_a_kept_folder_leads_nobody_astray(self, tree, tmp_path):
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        (elsewhere / "file").write_bytes(b"not ours")
+        backend = tree.open()
+        store(backend, "folder/file", b"ours")
+        assert backend.read("folder/file", 100).read() == b"ours"
+        (tree.path / "folder").rename(tree.path / "moved")
+        (tree.path / "folder").symlink_to(elsewhere)
+        assert backend.read("folder/file", 100).read() == b"ours"
+        store(backend, "folder/new")
+        assert sorted(path.name for path in elsewhere.iterdir()) == ["file"]
+        backend.close()
+        with pytest.raises(InvalidKeyError, match="symbolic link"):
+            backend.read("folder/file", 100)
+        with pytest.raises(InvalidKeyError, match="symbolic link"):
+            store(backend, "folder/newer")
+
+    def test_a_kept_folder_that_was_replaced_is_found_again(self, tree):
+        backend = tree.open()
+        store(backend, "folder/file", b"old")
+        assert backend.read("folder/file", 100).read() == b"old"
+        shutil.rmtree(tree.path / "folder")
+        tree.write("folder/other")
+        assert backend.read("folder/other", 100).size == (tree.path / "folder/other").stat().st_size
+        shutil.rmtree(tree.path / "folder")
+        store(backend, "folder/file", b"new")
+        assert (tree.path / "folder/file").read_bytes() == b"new"
+
     def test_a_folder_that_others_always_remove_ends_the_put_and_not_the_patience(self, tree):
         root = Root(str(tree.path), create=False, sync=False)
         made = []

@@ -129,6 +129,7 @@ class TestInterruptions:
             store(backend, "a/b/c/d")
         store(backend, "x/", b"")
         backend.delete("a/b/c")
+        backend.close()
         assert open_descriptors() == before
 
 
