@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from cloudsync_core import keys
 from cloudsync_core.backend import Backend
-from cloudsync_core.body import ObjectReader
+from cloudsync_core.body import CHUNK_SIZE, ObjectReader
 from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.recheck import change_since
@@ -39,6 +39,9 @@ in these hours."""
 _DIGEST = "md5"
 """What is computed of content that no store has a digest of. MD5 guards against accidents, which is what happens
 between two stores, and is the digest that most of them report."""
+
+_AT_ONCE = CHUNK_SIZE
+"""Bytes up to which an object is read by one call; larger ones are streamed."""
 
 _CONFLICTS = (ObjectExistsError, PreconditionFailedError)
 
@@ -122,7 +125,10 @@ class Transfer:
                 # The target's credentials cannot read the source: from here on the bytes pass through this machine.
                 self._server_copy = False
         try:
-            with self._source.get(action.key) as reader, named(self._source, action.key):
+            held = self._source.read(action.key, _AT_ONCE) if action.size <= _AT_ONCE else None
+            if held is not None:
+                return self._stream(action, condition, held, attempts)
+            with self._source.get(action.key) as reader:
                 return self._stream(action, condition, reader, attempts)
         except UnsupportedOperationError:
             if condition != IF_ABSENT:
@@ -171,7 +177,7 @@ class Transfer:
         def sent() -> Sent | None:
             return Sent(info, body.bytes_passed, body.digests(), vouched) if body.finished else None
 
-        with attempts.sending(sent):
+        with named(self._source, action.key), attempts.sending(sent):
             written = self._target.put(action.key, body, attributes=self._attributes(info), condition=condition)
         attempts.wrote(written)
         content = Sent(info, body.bytes_passed, body.digests(), vouched)

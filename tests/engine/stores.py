@@ -71,6 +71,9 @@ class Shaped(Layer):
         with self.inner.get(key, byte_range=byte_range, if_match=if_match) as reader:
             yield ObjectReader(self._known(reader.info), reader.chunks(), reader.size)
 
+    def read(self, key, limit):
+        return Backend.read(self, key, limit)
+
     def put(self, key, body, **options):
         return self._known(self.inner.put(key, body, **options))
 

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from cloudsync_core.backend import Backend
 from cloudsync_core.capabilities import Capabilities
 from cloudsync_core.errors import BackendError
 from cloudsync_core.layers.layer import Layer
@@ -78,6 +79,9 @@ class Scripted(Layer):
     def get(self, key, *, byte_range=None, if_match=None):
         with self._scripted("get", key, lambda: self.inner.get(key, byte_range=byte_range, if_match=if_match)) as found:
             yield found
+
+    def read(self, key, limit):
+        return Backend.read(self, key, limit)
 
     def put(self, key, body, **kwargs):
         return self._scripted("put", key, lambda: self.inner.put(key, body, **kwargs))
