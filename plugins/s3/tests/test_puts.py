@@ -1,12 +1,15 @@
 """Uploads: in one request or in parts, verified, and nothing left behind (D06, D08, D09)."""
 
+import dataclasses
 import hashlib
+import re
 import threading
 
 import pytest
-from cloudsync_s3 import uploads
+from cloudsync_s3 import parts, uploads
 from cloudsync_s3.etags import PART_SIZE_METADATA
 
+from cloudsync_core.backends.file import FileBackend
 from cloudsync_core.body import Body
 from cloudsync_core.errors import (
     BackendError,
@@ -18,10 +21,13 @@ from cloudsync_core.errors import (
     UnavailableError,
     UnsupportedOperationError,
 )
+from cloudsync_core.location import Location
 from cloudsync_core.models import IF_ABSENT, Attributes, Digest, IfMatch, Version
+from tests.engine.transfers import action, transfer
 from tests.servers.proxy import Response, error
 
 P = 1000
+IN_FLIGHT = parts.in_flight(P)
 SIZES = (0, 1, P - 1, P, P + 1, 2 * P - 1, 2 * P, 2 * P + 1, 10 * P)
 
 
@@ -98,33 +104,12 @@ class TestSizes:
         small.put("key", Body(data_of(size)))
         assert [request.method for request in moto_proxy.requests] == requests
 
-    @pytest.mark.parametrize(
-        ("size", "wanted", "part"),
-        [
-            (0, 8, 8),
-            (10_000 * 8, 8, 8),
-            (10_000 * 8 + 1, 8, 1024 * 1024),
-            (10_000 * 1024 * 1024 + 1, 8, 2 * 1024 * 1024),
-            (5 * 1024**4, 8 * 1024**2, 525 * 1024**2),
-        ],
-    )
-    def test_D09_parts_grow_so_that_there_are_never_too_many(self, size, wanted, part):
-        assert uploads.part_size(size, wanted) == part
-        assert -(-size // part) <= uploads.MOST_PARTS
-
     def test_D09_unknown_content_of_too_many_parts_is_refused_with_the_way_out(self, small, monkeypatch):
-        monkeypatch.setattr(uploads, "MOST_PARTS", 3)
+        monkeypatch.setattr("cloudsync_s3.uploads.MOST_PARTS", 3)
         with pytest.raises(UnsupportedOperationError, match="Set a larger part_size") as caught:
             small.put("key", Body(chunked(data_of(3 * P + 1))))
         assert caught.value.disposition is Disposition.SKIP
         assert unfinished(small) == []
-
-    @pytest.mark.parametrize("chunk", [1, 333, P, 2 * P, 10 * P])
-    def test_chunks_are_cut_into_parts_of_one_size(self, chunk):
-        data = data_of(5 * P + 1)
-        pieces = list(uploads.parts(Body(chunked(data, chunk)), P))
-        assert [len(piece) for piece in pieces] == [P] * 5 + [1]
-        assert b"".join(pieces) == data
 
 
 class TestAttributes:
@@ -198,6 +183,94 @@ class TestVerification:
         assert backend.stat("key").digests == ()
         with backend.get("key") as reader:
             assert reader.read() == data_of(size)
+
+
+class TestProofByParts:
+    """Where every part was the server's own MD5 of what was sent, the object is proven whatever its ETag is."""
+
+    @staticmethod
+    def retag(proxy, chosen, etag):
+        """Give the answers to the chosen requests another ETag: in the header, and in the body of a completion."""
+
+        def rule(request, forward):
+            answer = forward()
+            if not chosen(request) or answer.status != 200:
+                return answer
+            body = re.sub(rb"<ETag>.*?</ETag>", f"<ETag>{etag}</ETag>".encode(), answer.body)
+            headers = _without_etag(answer)
+            return Response(200, body, headers if is_complete(request) else {**headers, "etag": f'"{etag}"'})
+
+        proxy.rule = rule
+
+    def test_an_opaque_etag_of_the_object_takes_nothing_from_it(self, small, moto_proxy):
+        self.retag(moto_proxy, is_complete, "opaque")
+        written = small.put("key", Body(data_of(3 * P)))
+        assert written.digests == (Digest(f"md5/{P}", digest_of_parts(data_of(3 * P), P)),)
+        assert written.version.etag == "opaque"
+
+    def test_so_it_is_on_a_server_that_makes_an_etag_of_the_file(self, rclone_s3, open_s3):
+        backend = open_s3(rclone_s3, rclone_s3.make_bucket(), multipart_threshold=P, part_size=P)
+        written = backend.put("key", Body(data_of(3 * P)))
+        assert written.digests == (Digest(f"md5/{P}", digest_of_parts(data_of(3 * P), P)),)
+
+    def test_D18_an_etag_that_is_one_of_parts_and_of_others_is_an_error(self, small, moto_proxy):
+        self.retag(moto_proxy, is_complete, "0" * 32 + "-3")
+        with pytest.raises(IntegrityError, match="the server's ETag is"):
+            small.put("key", Body(data_of(3 * P)))
+
+    def test_one_part_without_an_md5_is_enough_for_no_proof(self, small, moto_proxy):
+        opaque = 0
+
+        def rule(request, forward):
+            nonlocal opaque
+            answer = forward()
+            if is_part(request) and request.query["partNumber"] == "2":
+                opaque += 1
+                return Response(200, b"", {**_without_etag(answer), "etag": '"opaque"'})
+            if is_complete(request):
+                # The server, which knows the part by its MD5, is told so.
+                return complete(request)
+            return answer
+
+        def complete(request):
+            md5 = hashlib.md5(data_of(2 * P)[P:]).hexdigest()
+            body = re.sub(rb"opaque", md5.encode(), request.body)
+            headers = {**request.headers, "content-length": str(len(body))}
+            answer = moto_proxy.forward(dataclasses.replace(request, body=body, headers=headers))
+            return Response(200, re.sub(rb"<ETag>.*?</ETag>", b"<ETag>opaque</ETag>", answer.body), {})
+
+        moto_proxy.rule = rule
+        assert small.put("key", Body(data_of(3 * P))).digests == ()
+        assert opaque == 1
+
+    def test_B09_parts_of_an_encrypted_object_prove_nothing(self, small, moto_proxy):
+        def rule(request, forward):
+            answer = forward()
+            if not is_part(request):
+                return answer
+            return Response(200, b"", {**answer.headers, "x-amz-server-side-encryption": "aws:kms"})
+
+        moto_proxy.rule = rule
+        assert small.put("key", Body(data_of(3 * P))).digests == ()
+
+    def test_B10_opaque_etags_of_parts_are_no_proof_and_no_error_when_they_are_said_to_be(self, moto_s3, open_s3):
+        backend = open_s3(moto_s3, moto_s3.make_bucket(), multipart_threshold=P, part_size=P, etag_is_md5=False)
+        assert backend.put("key", Body(data_of(3 * P))).digests == ()
+
+    def test_a_run_reads_nothing_back(self, rclone_proxy, open_s3, tmp_path):
+        backend = open_s3(
+            rclone_proxy.server,
+            rclone_proxy.server.make_bucket(),
+            multipart_threshold=P,
+            part_size=P,
+            ordered_listing=False,
+        )
+        (tmp_path / "key").write_bytes(data_of(3 * P))
+        source = FileBackend(Location.parse(str(tmp_path)))
+        outcome = transfer(source, backend).write(action(source, backend, "key"))
+        assert (outcome.status, outcome.verified) == ("done", "md5")
+        assert outcome.digest == f"md5/{P}:{digest_of_parts(data_of(3 * P), P)}"
+        assert is_complete(rclone_proxy.requests[-1])
 
 
 class TestNothingIsLeftBehind:
@@ -367,7 +440,7 @@ class TestMemory:
         def content():
             for number in range(20):
                 taken.append(number)
-                if len(taken) == uploads.PARTS_IN_FLIGHT + 2:
+                if len(taken) == IN_FLIGHT + 2:
                     enough.set()
                 yield data_of(P)
 
@@ -375,14 +448,14 @@ class TestMemory:
         putting.start()
         try:
             assert enough.wait(10)
-            assert len(taken) <= uploads.PARTS_IN_FLIGHT + 3
+            assert len(taken) <= IN_FLIGHT + 3
         finally:
             release.set()
             putting.join()
         assert stored(small) == {"key": data_of(P) * 20}
 
     def test_parts_of_all_uploads_together_are_bounded(self, moto_s3, open_s3, monkeypatch):
-        monkeypatch.setattr("cloudsync_s3.puts.PARTS_IN_MEMORY", 2)
+        monkeypatch.setattr("cloudsync_s3.sending.PARTS_IN_MEMORY", 2)
         backend = open_s3(moto_s3, moto_s3.make_bucket(), multipart_threshold=P, part_size=P)
         threads = [
             threading.Thread(target=backend.put, args=(f"key{number}", Body(data_of(8 * P)))) for number in range(6)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import email.utils
 import functools
-import hashlib
 import itertools
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cloudsync_core.body import Body
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, etags
+from cloudsync_s3.parts import LARGE_PART, MOST_PARTS, Part, cut, part_size
 from cloudsync_s3.place import Place
-from cloudsync_s3.uploads import PARTS_IN_MEMORY, MultipartUpload, Target, part_size, parts
+from cloudsync_s3.sending import Sender
+from cloudsync_s3.uploads import MultipartUpload, Target
 
 
 class Putter:
@@ -34,51 +35,66 @@ class Putter:
         self._kinds = kinds
         self._threshold = threshold
         self._part = part
-        self._slots = threading.BoundedSemaphore(PARTS_IN_MEMORY)
+        self._sender = Sender(place)
 
     def put(self, key: str, body: Body, attributes: Attributes, condition: PutCondition) -> ObjectInfo:
         """Write an object; see `Backend.put`."""
         with self._place.errors("put", key):
             self._place.named(key)
             carried = headers.to_request(attributes)
-            wanted = conditions.parameters(condition, self._kinds)
+            order = _Order(key, attributes, carried, condition, conditions.parameters(condition, self._kinds))
         if body.size is not None and body.size <= self._threshold:
             body.require("md5")
-            data = body.read()
-            digest = body.digest("md5").value
-        else:
-            size = self._part if body.size is None else part_size(body.size, self._part)
-            pieces = parts(body, size)
-            # Content of unknown length is held back until it is known to be too long for one request.
-            held = list(_until(pieces, self._threshold))
-            if sum(map(len, held)) > self._threshold:
-                upload = MultipartUpload(self.target("put", key), carried, size)
-                return self._put_parts(key, upload, itertools.chain(held, pieces), attributes, condition)
-            data = b"".join(held)
-            digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
-        with conditions.refusals(condition), self._place.errors("put", key):
-            response = self._place.put_object(key, data, digest, carried, wanted)
-            confirmed = self._place.tells_md5(response) and etags.check(response.get("ETag"), digest, "the object")
-        return written(key, len(data), response, (Digest("md5", digest),) if confirmed else (), attributes)
+            return self._put_whole(order, body.read(), body.digest("md5"))
+        size = _part_size(body, self._part)
+        body.require(f"md5/{size}")
+        if body.size is not None:
+            return self._put_parts(order, cut(body, size), size)
+        # Content of unknown length is held back until it is known to be too long for one request.
+        body.require("md5")
+        pieces = cut(body, size)
+        held = list(_until(pieces, self._threshold))
+        if sum(part.size for part in held) > self._threshold:
+            return self._put_parts(order, itertools.chain(held, pieces), size)
+        return self._put_whole(order, b"".join(b"".join(part.pieces) for part in held), body.digest("md5"))
 
     def target(self, verb: str, key: str) -> Target:
         """Return what an upload in parts needs to know, for a verb of the contract."""
-        return Target(self._place, key, functools.partial(self._place.errors, verb, key), self._slots)
+        return Target(self._place, key, functools.partial(self._place.errors, verb, key), self._sender)
 
-    def _put_parts(
-        self,
-        key: str,
-        upload: MultipartUpload,
-        pieces: Iterator[bytes],
-        attributes: Attributes,
-        condition: PutCondition,
-    ) -> ObjectInfo:
-        with upload:
+    def _put_whole(self, order: _Order, data: bytes, digest: Digest) -> ObjectInfo:
+        with conditions.refusals(order.condition), self._place.errors("put", order.key):
+            response = self._place.put_object(order.key, data, digest.value, order.carried, order.wanted)
+            told = self._place.tells_md5(response)
+            confirmed = told and etags.check(response.get("ETag"), digest.value, "the object")
+        return written(order.key, len(data), response, (digest,) if confirmed else (), order.attributes)
+
+    def _put_parts(self, order: _Order, pieces: Iterable[Part], size: int) -> ObjectInfo:
+        with MultipartUpload(self.target("put", order.key), order.carried, size) as upload:
             upload.send(pieces)
-            with conditions.refusals(condition):
-                response = upload.complete(conditions.parameters(condition, self._kinds))
-        confirmed = upload.confirms(response, upload.digest.value)
-        return written(key, upload.size, response, (upload.digest,) if confirmed else (), attributes)
+            with conditions.refusals(order.condition):
+                response = upload.complete(order.wanted)
+        digests = (upload.digest,) if upload.proven(response) else ()
+        return written(order.key, upload.size, response, digests, order.attributes)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Order:
+    """What is to be written where, besides the content.
+
+    Attributes:
+        key: the object.
+        attributes: what it carries.
+        carried: the parameters of a request that say so.
+        condition: under which.
+        wanted: the parameters that say so.
+    """
+
+    key: str
+    attributes: Attributes
+    carried: dict[str, Any]
+    condition: PutCondition
+    wanted: dict[str, str]
 
 
 def written(
@@ -94,11 +110,23 @@ def written(
     return ObjectInfo(key, size, version.etag or "", modified_ns, version, digests, attributes)
 
 
-def _until(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+def _part_size(body: Body, wanted: int) -> int:
+    """Return the bytes of a part: those that the source's own digest is about, where they do, so that one is enough."""
+    if body.size is None:
+        return wanted
+    for digest in body.expected:
+        algorithm, _, of_parts = digest.algorithm.partition("/")
+        size = int(of_parts) if algorithm == "md5" and of_parts else 0
+        if wanted <= size <= max(wanted, LARGE_PART) and body.size <= size * MOST_PARTS:
+            return size
+    return part_size(body.size, wanted)
+
+
+def _until(pieces: Iterator[Part], limit: int) -> Iterator[Part]:
     """Yield pieces until there are more than `limit` bytes of them."""
     total = 0
     for piece in pieces:
-        total += len(piece)
+        total += piece.size
         yield piece
         if total > limit:
             return

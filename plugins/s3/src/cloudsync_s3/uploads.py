@@ -6,57 +6,29 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
-from cloudsync_core.body import Body
 from cloudsync_core.errors import Disposition, IntegrityError, UnsupportedOperationError
 from cloudsync_core.models import Digest
 from cloudsync_s3 import etags
-from cloudsync_s3.config import MIB
 from cloudsync_s3.errors import FAILURES, is_code
-from cloudsync_s3.place import Place, content_md5
+from cloudsync_s3.parts import MOST_PARTS, Part, in_flight, part_size
+from cloudsync_s3.place import Place
+from cloudsync_s3.sending import Sender
 
-MOST_PARTS = 10_000
-"""Parts of one upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
-
-PARTS_IN_FLIGHT = 4
-"""Parts of one upload that are on their way at a time."""
-
-PARTS_IN_MEMORY = 16
-"""Parts of all uploads of one backend that are on their way at a time; each is held in memory."""
+__all__ = ["MultipartUpload", "Target", "part_size"]
 
 SECONDS_TO_SETTLE = 5.0
 """How long parts on their way may take to arrive before an upload that failed is aborted."""
 
 ABORT_ATTEMPTS = 3
 
-
-def part_size(size: int, wanted: int) -> int:
-    """Return the bytes of each part of an object of `size` bytes: `wanted`, or more where that is too many parts."""
-    least = -(-size // MOST_PARTS)
-    return wanted if least <= wanted else -(-least // MIB) * MIB
-
-
-def parts(body: Body, size: int) -> Iterator[bytes]:
-    """Yield the content of `body` in pieces of exactly `size` bytes, the last one shorter unless it fits."""
-    held: list[bytes] = []
-    missing = size
-    for chunk in body.chunks():
-        view = memoryview(chunk)
-        while len(view) >= missing:
-            yield b"".join([*held, view[:missing]])
-            view = view[missing:]
-            held, missing = [], size
-        if view:
-            held.append(bytes(view))
-            missing -= len(view)
-    if held:
-        yield b"".join(held)
+COPIES_IN_FLIGHT = 4
+"""Parts of one copy that the provider copies at a time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,13 +39,13 @@ class Target:
         place: the place.
         key: the object.
         errors: a context that turns the failures of requests into errors of the contract.
-        slots: bounds the parts in memory over all uploads of a backend.
+        sender: sends the parts.
     """
 
     place: Place
     key: str
     errors: Callable[[], AbstractContextManager[None]]
-    slots: threading.BoundedSemaphore
+    sender: Sender
 
 
 class MultipartUpload:
@@ -102,7 +74,7 @@ class MultipartUpload:
         self._parts: list[dict[str, Any]] = []
         self._count = 0
         self._digests = hashlib.md5(usedforsecurity=False)
-        self._comparable = target.place.etag_is_md5
+        self._comparable = self._proven = target.place.etag_is_md5
         self._completed = False
         self.size = 0
 
@@ -125,22 +97,20 @@ class MultipartUpload:
         if not self._completed:
             self._abort(error)
 
-    def send(self, contents: Iterable[bytes]) -> None:
-        """Upload parts as they come, `PARTS_IN_FLIGHT` at a time.
+    def send(self, contents: Iterable[Part]) -> None:
+        """Upload parts as they come, a few at a time; each is compared with what the server says it stored.
 
         Raises:
             IntegrityError: the server stored another part than was sent.
             BackendError: a part cannot be uploaded.
         """
-        for data in contents:
-            self._settle(PARTS_IN_FLIGHT - 1)
-            digest = hashlib.md5(data, usedforsecurity=False)
-            self._digests.update(digest.digest())
-            self.size += len(data)
-            parameters: dict[str, Any] = {"Body": data}
-            if self._target.place.takes_md5:
-                parameters["ContentMD5"] = content_md5(digest.hexdigest())
-            self._begin("upload_part", digest.hexdigest(), parameters)
+        for part in contents:
+            self._settle(in_flight(self._part) - 1)
+            self._digests.update(part.md5)
+            self.size += part.size
+            number = self._next()
+            sending = self._target.sender.begin(self._place, number, part)
+            self._pending.append((number, part.md5.hex(), sending))
 
     def copy(self, origin: dict[str, Any], size: int) -> None:
         """Fill the upload with the bytes of another object, inside the provider.
@@ -150,9 +120,13 @@ class MultipartUpload:
             size: its bytes, at least 1.
         """
         for start in range(0, size, self._part):
-            self._settle(PARTS_IN_FLIGHT - 1)
-            end = min(start + self._part, size) - 1
-            self._begin("upload_part_copy", None, {**origin, "CopySourceRange": f"bytes={start}-{end}"})
+            self._settle(COPIES_IN_FLIGHT - 1)
+            number = self._next()
+            span = f"bytes={start}-{min(start + self._part, size) - 1}"
+            copying = self._connection.start(
+                "upload_part_copy", **self._place, PartNumber=number, **origin, CopySourceRange=span
+            )
+            self._pending.append((number, None, copying))
 
     def complete(self, conditions: dict[str, Any]) -> dict[str, Any]:
         """Make the object visible and return the response.
@@ -176,6 +150,19 @@ class MultipartUpload:
         """The digest of what was sent."""
         return Digest(f"md5/{self._part}", self._digests.hexdigest())
 
+    def proven(self, response: dict[str, Any]) -> bool:
+        """Return whether digests of the server's own prove that the object holds what was sent; ask after `complete`.
+
+        The ETag of the object is one that tells. But where the server gave every part, as it stored it, the MD5 of what
+        was sent, and then took exactly these parts in their order, an ETag of another form takes nothing from that:
+        `rclone serve s3` makes one of the file that it put together.
+
+        Raises:
+            IntegrityError: the server made another object of the parts.
+        """
+        confirmed = self.confirms(response, self.digest.value)
+        return confirmed or (self._proven and not etags.encrypted_apart(response))
+
     def confirms(self, response: dict[str, Any], digest: str) -> bool:
         """Return whether the response of `complete` confirms the MD5 of the parts' MD5s; `False` if it cannot tell.
 
@@ -193,7 +180,8 @@ class MultipartUpload:
                 )
         return True
 
-    def _begin(self, operation: str, digest: str | None, parameters: dict[str, Any]) -> None:
+    def _next(self) -> int:
+        """Return the number of the next part."""
         if self._count == MOST_PARTS:
             with self._target.errors():
                 raise UnsupportedOperationError(
@@ -202,14 +190,7 @@ class MultipartUpload:
                     disposition=Disposition.SKIP,
                 )
         self._count += 1
-        self._target.slots.acquire()
-        try:
-            sending = self._connection.start(operation, **self._place, PartNumber=self._count, **parameters)
-        except BaseException:
-            self._target.slots.release()
-            raise
-        sending.add_done_callback(lambda _: self._target.slots.release())
-        self._pending.append((self._count, digest, sending))
+        return self._count
 
     def _settle(self, most: int) -> None:
         """Wait until at most so many parts are on their way, and check that the server stored what was sent."""
@@ -220,8 +201,8 @@ class MultipartUpload:
                 self._pending.popleft()
                 etag = response["CopyPartResult"]["ETag"] if digest is None else response["ETag"]
                 self._comparable = self._comparable and not etags.encrypted_apart(response)
-                if digest is not None and self._comparable:
-                    etags.check(etag, digest, f"part {number}")
+                confirmed = digest is not None and self._comparable and etags.check(etag, digest, f"part {number}")
+                self._proven = self._proven and confirmed
                 self._parts.append({"PartNumber": number, "ETag": etag})
 
     def _abort(self, error: BaseException | None) -> None:
