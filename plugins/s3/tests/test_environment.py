@@ -148,7 +148,7 @@ class TestRegion:
     def region(self):
         def of(**options):
             with S3Backend(Location("s3", "bucket"), S3Options(endpoint_url=NOWHERE, **options)) as backend:
-                return backend.place.connection._client.meta.region_name
+                return backend.place.connection.region
 
         return of
 

@@ -1,11 +1,15 @@
 """Locations are taken literally, places are recognised, and Amazon's own endpoints are told from others."""
 
+import socketserver
+import threading
+
 import pytest
 from cloudsync_s3.backend import S3Backend
 from cloudsync_s3.config import S3Options
+from cloudsync_s3.errors import FAILURES
 
 from cloudsync_core.body import Body
-from cloudsync_core.errors import ConfigError, ContainerNotFoundError, InvalidKeyError, UnavailableError
+from cloudsync_core.errors import BackendError, ConfigError, ContainerNotFoundError, InvalidKeyError
 from cloudsync_core.location import Location
 from cloudsync_core.models import Identity
 
@@ -131,28 +135,66 @@ class TestCapabilities:
         assert not opened("s3://bucket", ordered_listing=False).capabilities.ordered_listing
 
 
+WAYS = {
+    "wire": lambda backend: list(backend.list()),
+    "exact": lambda backend: backend.place.call("key", "get_object"),
+    "fast": lambda backend: backend.place.fast.put_object("key", b"", {}, {}),
+}
+
+
 class TestAddressing:
+    """A proxy refuses every request, and sees where it was to go."""
+
+    @pytest.fixture
+    def seen(self, monkeypatch):
+        """The first lines of the requests that came to the proxy."""
+        lines = []
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                lines.append(self.rfile.readline().decode().strip())
+                while self.rfile.readline().strip():
+                    pass
+                self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+            thread.start()
+            for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+                monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_address[1]}")
+            yield lines
+            server.shutdown()
+            thread.join()
+
+    @pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
     @pytest.mark.parametrize(
         ("options", "url"),
         [
-            ({}, "https://bucket.s3.eu-west-1.amazonaws.com/"),
-            ({"path_style": True}, "https://s3.eu-west-1.amazonaws.com/bucket"),
+            ({}, "bucket.s3.eu-west-1.amazonaws.com:443"),
+            ({"path_style": True}, "s3.eu-west-1.amazonaws.com:443"),
             ({"endpoint_url": "http://minio:9000"}, "http://minio:9000/bucket"),
+            ({"endpoint_url": "http://minio:9000/base/"}, "http://minio:9000/base/bucket"),
             ({"endpoint_url": "http://minio:9000", "path_style": False}, "http://bucket.minio:9000/"),
+            ({"endpoint_url": "http://10.1.2.3:9000", "path_style": False}, "http://10.1.2.3:9000/bucket"),
         ],
+        ids=str,
     )
-    def test_bucket_stands_where_the_server_looks_for_it(self, opened, options, url):
+    def test_bucket_stands_where_the_server_looks_for_it(self, opened, seen, options, url, way):
         backend = opened("s3://bucket", region="eu-west-1", **options)
-        seen = []
+        with pytest.raises((BackendError, *FAILURES)):
+            way(backend)
+        [line] = seen
+        asked = line.split()[1].partition("?")[0]
+        assert asked.removesuffix("key").rstrip("/") == url.rstrip("/")
 
-        def note(request, **_):
-            seen.append(request.url)
-            raise ConnectionRefusedError
-
-        backend.place.connection._client.meta.events.register("before-send.s3", note)
-        with pytest.raises(UnavailableError):
-            list(backend.list())
-        assert [asked.partition("?")[0] for asked in seen] == [url]
+    @pytest.mark.parametrize("way", WAYS.values(), ids=list(WAYS))
+    def test_profile_may_say_where(self, opened, seen, way, monkeypatch, tmp_path):
+        (tmp_path / "config").write_text("[default]\ns3 =\n  addressing_style = virtual\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        with pytest.raises((BackendError, *FAILURES)):
+            way(opened("s3://bucket", endpoint_url="http://minio:9000"))
+        [line] = seen
+        assert line.split()[1].startswith("http://bucket.minio:9000/")
 
 
 class TestLife:

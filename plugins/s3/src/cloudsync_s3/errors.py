@@ -1,4 +1,4 @@
-"""What the errors of S3, botocore and aiohttp mean: the one place where they become errors of the contract.
+"""What the errors of S3 and botocore mean: the one place where they become errors of the contract.
 
 Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html. A code that is not listed is judged by its
 HTTP status. Reasons are our own words: the SDK's messages may hold URLs and header values.
@@ -6,14 +6,12 @@ HTTP status. Reasons are our own words: the SDK's messages may hold URLs and hea
 
 from __future__ import annotations
 
-import asyncio
 import email.utils
 import ssl
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import aiohttp
 import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
@@ -192,26 +190,20 @@ EXCEPTIONS: tuple[tuple[tuple[type[BaseException], ...], Rule], ...] = (
         ),
         _NO_CREDENTIALS,
     ),
-    ((botocore_errors.SSLError, ssl.SSLError, aiohttp.ClientSSLError), _NO_TLS),
-    (
-        (botocore_errors.IncompleteReadError, botocore_errors.ResponseStreamingError, aiohttp.ClientPayloadError),
-        _CUT_SHORT,
-    ),
+    ((botocore_errors.SSLError, ssl.SSLError), _NO_TLS),
+    ((botocore_errors.IncompleteReadError, botocore_errors.ResponseStreamingError), _CUT_SHORT),
     (
         (botocore_errors.ChecksumError, botocore_errors.FlexibleChecksumError),
         Rule(IntegrityError, "the bytes are not those that the server promised"),
     ),
-    ((botocore_errors.ReadTimeoutError, asyncio.TimeoutError), Rule(UnavailableError, "the server did not answer")),
+    ((botocore_errors.ReadTimeoutError, TimeoutError), Rule(UnavailableError, "the server did not answer")),
     (
         (ResponseParserError,),
         Rule(UnexpectedBackendError, "the server's answer is damaged", disposition=Disposition.RETRY),
     ),
     # The names of objects are checked before; what is left for the SDK to find fault with is that of the bucket.
     ((botocore_errors.ParamValidationError,), CODES["InvalidBucketName"]),
-    (
-        (botocore_errors.ConnectionError, botocore_errors.HTTPClientError, aiohttp.ClientError, OSError),
-        _UNREACHABLE,
-    ),
+    ((botocore_errors.ConnectionError, botocore_errors.HTTPClientError, OSError), _UNREACHABLE),
 )
 """By the exception; the first row that fits."""
 
@@ -219,7 +211,6 @@ FAILURES = (
     botocore_errors.ClientError,
     botocore_errors.BotoCoreError,
     ResponseParserError,
-    aiohttp.ClientError,
     TimeoutError,
     OSError,
 )
@@ -263,6 +254,17 @@ def is_bodiless(failure: BaseException) -> bool:
 def is_code(failure: BaseException, code: str) -> bool:
     """Tell whether `failure` is an answer of the server with that code."""
     return isinstance(failure, botocore_errors.ClientError) and _code(failure) == code
+
+
+def is_elsewhere(failure: botocore_errors.ClientError) -> bool:
+    """Tell whether an answer may mean that the bucket is in another region, by the signs that botocore goes by."""
+    code, error = _code(failure), failure.response.get("Error", {})
+    return (
+        failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {301, 302, 307}
+        or code in {"PermanentRedirect", "IllegalLocationConstraintException"}
+        or (code == "AuthorizationHeaderMalformed" and "Region" in error)
+        or (code == "400" and failure.operation_name == "HeadObject")
+    )
 
 
 def _judged(failure: BaseException) -> tuple[Rule, str, float | None, str | None]:

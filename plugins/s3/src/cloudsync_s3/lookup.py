@@ -44,7 +44,7 @@ def stat(place: Place, key: str) -> ObjectInfo:
             response = place.call(key, "head_object")
         except FAILURES as failure:
             if is_bodiless(failure):
-                place.connection.drop(place.call(key, "get_object", Range="bytes=0-0")["Body"])
+                place.connection.probe(**place.named(key), Range="bytes=0-0")
             raise
         place.learn(response)
         return place.describe(key, length(response), response)

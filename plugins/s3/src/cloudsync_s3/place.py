@@ -23,6 +23,7 @@ from cloudsync_s3.config import DIRECTORY_BUCKET, S3Options
 from cloudsync_s3.connection import Connection
 from cloudsync_s3.errors import FAILURES, translate
 from cloudsync_s3.plane import FastWay, fast_way
+from cloudsync_s3.wire import Wire
 
 LONGEST_KEY = 1024
 """Bytes of a whole key in UTF-8 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html)."""
@@ -85,6 +86,11 @@ class Place:
         """Where the root is. All of Amazon S3 is one store: no two of its buckets share a name."""
         store = "aws" if self.connection.is_amazon else self.connection.endpoint
         return Identity(f"s3://{store}", f"{self.bucket}/{self.root}")
+
+    @property
+    def wire(self) -> Wire | None:
+        """What makes light requests about the bucket, `None` where they must go the exact way."""
+        return self.connection.wire(self.bucket)
 
     @property
     def longest_name(self) -> int:

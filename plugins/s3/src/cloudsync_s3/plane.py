@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import botocore.exceptions
 from obstore.exceptions import BaseError
@@ -134,24 +133,20 @@ def fast_way(connection: Connection, options: S3Options, bucket: str) -> FastWay
 
 
 def _store(connection: Connection, options: S3Options, bucket: str) -> S3Store:
-    parts = urlsplit(connection.url)
+    address = connection.address(bucket)
     client = client_options(
-        connect_timeout=options.connect_timeout, read_timeout=options.read_timeout, secure=parts.scheme == "https"
+        connect_timeout=options.connect_timeout, read_timeout=options.read_timeout, secure=address.scheme == "https"
     )
     if not options.verify_tls:
         client["allow_invalid_certificates"] = True
     elif connection.ca_bundle is not None:
         client["root_certificate"] = connection.ca_bundle.read_bytes()
-    path_style = not connection.is_amazon if options.path_style is None else options.path_style
-    # A certificate for *.example.com is none for a.b.example.com, so such a bucket stands in the path.
-    virtual = not path_style and "." not in bucket
-    place = f"{bucket}.{parts.netloc}" if virtual else parts.netloc
     settings: dict[str, Any] = {
         "bucket": bucket,
         # By its most specific name, which no variable of the environment overrides.
-        "aws_endpoint_url_s3": f"{parts.scheme}://{place}{parts.path.rstrip('/')}",
+        "aws_endpoint_url_s3": address.url,
         "region": connection.region,
-        "virtual_hosted_style_request": virtual,
+        "virtual_hosted_style_request": address.in_host,
         "conditional_put": "etag",
         "client_options": client,
         "retry_config": NO_RETRIES,

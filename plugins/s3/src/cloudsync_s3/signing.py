@@ -1,0 +1,86 @@
+"""Signatures of requests: AWS Signature Version 4, as S3 wants it.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html. botocore's own signer costs three times
+as much, because it takes a request apart that is at hand here in its parts; tests hold the two against each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from botocore.credentials import ReadOnlyCredentials
+
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+"""Instead of a digest: the signature does not extend to the content."""
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+def query_string(parameters: Mapping[str, str]) -> str:
+    """Return parameters as a URL has them, in the order and with the encoding that a signature wants."""
+    pairs = sorted((_quoted(name), _quoted(value)) for name, value in parameters.items())
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+class Signer:
+    """Signs requests to S3 of one region; safe to use from many threads."""
+
+    def __init__(self, region: str) -> None:
+        self._region = region
+        self._derived: tuple[tuple[str, str], bytes] = (("", ""), b"")
+
+    def sign(
+        self,
+        credentials: ReadOnlyCredentials,
+        method: str,
+        path: str,
+        *,
+        query: str,
+        headers: Mapping[str, str],
+        payload: str,
+        moment: float,
+    ) -> dict[str, str]:
+        """Return the headers of a signed request: those given, and those that sign it.
+
+        Args:
+            credentials: whose signature.
+            method: `GET` and so on.
+            path: percent-encoded, without the query.
+            query: from `query_string`.
+            headers: by lower-case names, `host` among them. All are signed.
+            payload: the SHA-256 of the content, in hexadecimal, or `UNSIGNED_PAYLOAD`.
+            moment: now, in seconds since the epoch.
+        """
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
+        signed = {**headers, "x-amz-content-sha256": payload, "x-amz-date": stamp}
+        if credentials.token:
+            signed["x-amz-security-token"] = credentials.token
+        names = sorted(signed)
+        listed = ";".join(names)
+        lines = [f"{name}:{' '.join(signed[name].split())}" for name in names]
+        canonical = "\n".join((method, path, query, *lines, "", listed, payload))
+        scope = f"{stamp[:8]}/{self._region}/s3/aws4_request"
+        text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        signature = hmac.digest(self._key(credentials.secret_key, stamp[:8]), text.encode(), "sha256").hex()
+        signed["authorization"] = (
+            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={listed}, Signature={signature}"
+        )
+        return signed
+
+    def _key(self, secret: str, day: str) -> bytes:
+        """Return the key of a day, which is derived once."""
+        known, key = self._derived
+        if known != (secret, day):
+            key = f"AWS4{secret}".encode()
+            for part in (day, self._region, "s3", "aws4_request"):
+                key = hmac.digest(key, part.encode(), "sha256")
+            self._derived = ((secret, day), key)
+        return key
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe="-._~")

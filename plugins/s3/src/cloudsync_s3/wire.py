@@ -1,0 +1,175 @@
+"""Signed requests from the calling thread: HTTP/1.1 over kept-alive connections, and no event loop.
+
+A request is sent once: retries belong to the core. Failures are raised as botocore would raise them, for the plugin's
+one table of errors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import http.client
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+from botocore.credentials import ReadOnlyCredentials
+
+from cloudsync_s3.address import Address
+from cloudsync_s3.pool import Pool, as_botocore
+from cloudsync_s3.proxies import Proxy
+from cloudsync_s3.signing import Signer, query_string
+
+NO_PAYLOAD = hashlib.sha256(b"").hexdigest()
+"""The digest of no content."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked.
+
+    Attributes:
+        method: `GET` and so on.
+        key: the whole key of an object; `None` asks about the bucket.
+        query: parameters, not encoded.
+        headers: by lower-case names.
+        body: the content, or its pieces.
+        size: the bytes of the content.
+        payload: what its signature is about: the SHA-256 of the content, in hexadecimal, or `UNSIGNED_PAYLOAD`.
+    """
+
+    method: str
+    key: str | None
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes | Iterable[bytes | memoryview] = b""
+    size: int = 0
+    payload: str = NO_PAYLOAD
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said.
+
+    Attributes:
+        status: of HTTP.
+        headers: by lower-case names.
+        body: the whole content.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is one of success."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls successful
+
+
+class Wire:
+    """Requests about one bucket; safe to use from many threads.
+
+    Args:
+        address: where the bucket is.
+        pool: of connections to it.
+        signer: of the bucket's region.
+        credentials: returns those of now, `None` for anonymous requests.
+        proxy: stands before the server, if there is one.
+        user_agent: the header's value.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        pool: Pool,
+        *,
+        signer: Signer,
+        credentials: Callable[[], ReadOnlyCredentials | None],
+        proxy: Proxy | None,
+        user_agent: str,
+    ) -> None:
+        self._address = address
+        self._pool = pool
+        self._signer = signer
+        self._credentials = credentials
+        self._unsigned = {"user-agent": user_agent, "accept-encoding": "identity"}
+        self._before_path = ""
+        if proxy is not None and address.scheme == "http":
+            self._before_path = f"http://{address.netloc}"
+            self._unsigned.update(proxy.headers)
+
+    def request(self, request: Request, *, reads: bool = True) -> Answer:
+        """Send a request and return the answer, whatever its status.
+
+        Args:
+            request: what is asked.
+            reads: whether the content of a success is wanted; otherwise the connection is closed on it.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: there are no credentials, or no whole answer came.
+            botocore.parsers.ResponseParserError: what came is no HTTP.
+        """
+        path = self._address.path(request.key)
+        query = query_string(request.query)
+        target = f"{self._before_path}{path}?{query}" if query else f"{self._before_path}{path}"
+        headers: Mapping[str, str] = {"host": self._address.netloc, **request.headers}
+        credentials = self._credentials()
+        if credentials is not None:
+            headers = self._signer.sign(
+                credentials,
+                request.method,
+                path,
+                query=query,
+                headers=headers,
+                payload=request.payload,
+                moment=time.time(),
+            )
+        connection = self._pool.take()
+        keep = False
+        try:
+            with as_botocore(self._address.url):
+                whole = self._send(connection, request, target, headers)
+                answer, reusable = _receive(connection, reads=reads)
+                keep = whole and reusable
+        finally:
+            self._pool.give_back(connection, keep=keep)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections: requests that are under way fail, and wait for nothing any more."""
+        self._pool.close()
+
+    def _send(
+        self, connection: http.client.HTTPConnection, request: Request, target: str, headers: Mapping[str, str]
+    ) -> bool:
+        """Send a request; return whether the server took all of it."""
+        connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
+        for sent in (headers, self._unsigned):
+            for name, value in sent.items():
+                connection.putheader(name, value.encode())
+        if request.size or request.method in {"PUT", "POST"}:
+            connection.putheader("content-length", str(request.size))
+        try:
+            connection.endheaders(request.body or None)
+        except (BrokenPipeError, ConnectionResetError):
+            if not request.size:
+                raise
+            # Most likely the server has refused what comes, and said why.
+            return False
+        return True
+
+
+def _receive(connection: http.client.HTTPConnection, *, reads: bool) -> tuple[Answer, bool]:
+    """Return the answer, and whether the connection can serve another request."""
+    response = connection.getresponse()
+    headers = {name.lower(): _text(value) for name, value in response.getheaders()}
+    if not reads and Answer(response.status, headers, b"").is_success:
+        response.close()
+        return Answer(response.status, headers, b""), False
+    body = response.read()
+    return Answer(response.status, headers, body), not response.will_close
+
+
+def _text(value: str) -> str:
+    """Return a header's value, which `http.client` takes for Latin-1, as the UTF-8 that servers mean."""
+    return value if value.isascii() else value.encode("latin-1").decode("utf-8", "surrogateescape")
