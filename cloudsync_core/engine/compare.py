@@ -128,11 +128,7 @@ class Evidence:
         return first, second
 
     def _shared(self) -> tuple[Digest, Digest] | None:
-        theirs = {digest.algorithm: digest for digest in self.target.digests}
-        for digest in self.source.digests:
-            if (other := theirs.get(digest.algorithm)) is not None:
-                return digest, other
-        return None
+        return _shared_digest(self.source, self.target)
 
     def _shared_after_stat(self) -> tuple[Digest, Digest] | None:
         for index in (0, 1):
@@ -188,7 +184,8 @@ class Auto:
             return Verdict(True, "unchanged")
         if source.size == 0:
             return Verdict(True, "empty", learnt=True)
-        return None
+        # A first run over copies that are there already: what both listings tell costs nothing to compare.
+        return _by_shared_digest(source, target) if base is None else None
 
     def thorough(self, pair: Pair, evidence: Evidence) -> Verdict:
         """See `Comparator.thorough`."""
@@ -252,7 +249,7 @@ class Checksum:
     def quick(self, pair: Pair) -> Verdict | None:
         """See `Comparator.quick`."""
         source, target, _ = _both(pair)
-        return Verdict(False, "size") if source.size != target.size else None
+        return Verdict(False, "size") if source.size != target.size else _by_shared_digest(source, target)
 
     def thorough(self, pair: Pair, evidence: Evidence) -> Verdict:
         """See `Comparator.thorough`."""
@@ -290,9 +287,24 @@ def _fingerprints_hold(source: ObjectInfo, target: ObjectInfo, base: BaseRow) ->
     )
 
 
+def _shared_digest(source: ObjectInfo, target: ObjectInfo) -> tuple[Digest, Digest] | None:
+    """Return a digest of each side, of one algorithm, where both are known."""
+    for digest in source.digests:
+        for other in target.digests:
+            if other.algorithm == digest.algorithm:
+                return digest, other
+    return None
+
+
+def _by_shared_digest(source: ObjectInfo, target: ObjectInfo) -> Verdict | None:
+    pair = _shared_digest(source, target)
+    return None if pair is None else _by_pair(*pair)
+
+
 def _by_digest(evidence: Evidence, reason: str) -> Verdict:
     pair = evidence.common_digest()
-    if pair is None:
-        return Verdict(False, reason)
-    first, second = pair
+    return Verdict(False, reason) if pair is None else _by_pair(*pair)
+
+
+def _by_pair(first: Digest, second: Digest) -> Verdict:
     return Verdict(first == second, "same-digest" if first == second else "digest", str(first), learnt=True)

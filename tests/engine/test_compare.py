@@ -71,6 +71,21 @@ class TestQuick:
     def test_anything_else_takes_a_closer_look(self, comparator, source, target, base):
         assert comparator().quick(pair(entry("k", 1, source), entry("k", 1, target), base)) is None
 
+    @pytest.mark.parametrize("comparator", [Auto, Checksum])
+    @pytest.mark.parametrize(("other", "same"), [(MD5_OF_ONE, True), (Digest("md5", "0" * 32), False)])
+    def test_digests_that_both_listings_tell_decide_without_a_closer_look(self, comparator, other, same):
+        source = dataclasses.replace(entry("k", 1, "1"), digests=(Digest("crc32c", "00"), MD5_OF_ONE))
+        target = dataclasses.replace(entry("k", 1, "2"), digests=(other,))
+        reason = "same-digest" if same else "digest"
+        verdict = Verdict(same, reason, str(MD5_OF_ONE), learnt=True)
+        assert comparator().quick(pair(source, target)) == verdict
+
+    @pytest.mark.parametrize("comparator", [Auto, Checksum])
+    def test_digests_of_different_algorithms_take_a_closer_look(self, comparator):
+        source = dataclasses.replace(entry("k", 1), digests=(MD5_OF_ONE,))
+        target = dataclasses.replace(entry("k", 1), digests=(Digest("crc32c", MD5_OF_ONE.value),))
+        assert comparator().quick(pair(source, target)) is None
+
     def test_B15_two_empty_objects_are_the_same_which_is_learnt(self):
         assert Auto().quick(pair(entry("k", 0), entry("k", 0, "2"))) == Verdict(True, "empty", learnt=True)
 
