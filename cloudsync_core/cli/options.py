@@ -23,6 +23,9 @@ RULES = (
     "compare",
     "verify",
     "transfers",
+    "memory",
+    "bwlimit",
+    "tpslimit",
     "retries",
     "server_copy",
 )
@@ -36,9 +39,12 @@ _METAVARS = {
     "compare": "HOW",
     "verify": "HOW",
     "transfers": "N",
+    "memory": "SIZE",
+    "bwlimit": "RATE",
+    "tpslimit": "N",
     "retries": "N",
 }
-_NUMBERS = ("transfers", "retries")
+_TYPES = {"transfers": int, "retries": int, "tpslimit": float}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -135,7 +141,8 @@ def _rule(name: str) -> Callable[[Function], Function]:
     field = MirrorJob.model_fields[name]
     flag = f"--{name.replace('_', '-')}"
     text = (field.description or "").replace("`", "")
-    default = field.default
+    extra = field.json_schema_extra
+    default = extra.get("default", field.default) if isinstance(extra, dict) else field.default
     if isinstance(default, bool):
         chosen = flag if default else f"--no-{flag[2:]}"
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=f"{text} [default: {chosen}]")
@@ -144,9 +151,9 @@ def _rule(name: str) -> Callable[[Function], Function]:
         flag,
         name,
         multiple=many,
-        type=int if name in _NUMBERS else str,
+        type=_TYPES.get(name, str),
         metavar=_METAVARS[name],
-        help=f"{text} Repeatable." if many else f"{text} [default: {default}]",
+        help=f"{text} Repeatable." if many else text if default is None else f"{text} [default: {default}]",
     )
 
 

@@ -12,8 +12,10 @@ from pydantic_core import PydanticCustomError
 
 from cloudsync_core.config import secrets
 from cloudsync_core.config.problems import KeyPath
+from cloudsync_core.engine.bandwidth import Timetable
 from cloudsync_core.engine.patterns import problem
 from cloudsync_core.engine.policy import DeleteLimit
+from cloudsync_core.engine.quantities import parse_bytes, show_bytes
 from cloudsync_core.errors import printable
 
 NESTED = "nested"
@@ -99,6 +101,29 @@ def _limit(value: object) -> object:
     return DeleteLimit.parse(value)
 
 
+def _bytes(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("must be a number of bytes: 128MiB")  # noqa: TRY004 - pydantic asks for it
+    count = parse_bytes(value) if isinstance(value, str) else value
+    if count < 1:
+        raise ValueError("must be at least 1B")
+    return count
+
+
+def _timetable(value: object) -> object:
+    if isinstance(value, Timetable):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be text: 10MiB, off, or times with rates (08:00,512KiB 19:00,off)")  # noqa: TRY004
+    return Timetable.parse(value)
+
+
+def _operations(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ValueError("must be a number of operations a second, more than 0")
+    return float(value)
+
+
 Literally = Annotated[str, Field(min_length=1), AfterValidator(_without_references)]
 """Text that is taken as it is written."""
 
@@ -131,3 +156,28 @@ else:
         BeforeValidator(_limit, json_schema_input_type=_LimitText | Annotated[int, Field(ge=0)]),
         PlainSerializer(str, return_type=str),
     ]
+
+_BytesText = Annotated[str, Field(title="bytes", pattern=r"^\s*\d+(\.\d+)?\s*([KMGTkmgt][Ii]?)?[Bb]\s*$")]
+_RateText = Annotated[str, Field(title="rate", min_length=1)]
+
+if TYPE_CHECKING:
+    ByteCount = Converted[int, int | str]
+    Rate = Converted[Timetable, Timetable | str]
+else:
+    ByteCount = Annotated[
+        int,
+        BeforeValidator(_bytes, json_schema_input_type=_BytesText | Annotated[int, Field(ge=1)]),
+        PlainSerializer(show_bytes, return_type=str),
+    ]
+    """Bytes, as a number or as text with a unit."""
+    Rate = Annotated[
+        Timetable,
+        BeforeValidator(_timetable, json_schema_input_type=_RateText),
+        PlainSerializer(str, return_type=str),
+    ]
+    """Bytes a second, by the time of the week."""
+
+OperationRate = Annotated[
+    float, BeforeValidator(_operations, json_schema_input_type=Annotated[float, Field(gt=0, title="number")])
+]
+"""Operations a second."""

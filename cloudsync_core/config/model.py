@@ -24,16 +24,21 @@ from pydantic import (
 )
 
 from cloudsync_core.config.fields import (
+    ByteCount,
     Distributions,
     HeaderText,
     Limit,
     Literally,
+    OperationRate,
     Options,
     Patterns,
+    Rate,
     Referring,
     Regexes,
 )
+from cloudsync_core.engine.bandwidth import Timetable
 from cloudsync_core.engine.policy import DeleteLimit, HeaderRule
+from cloudsync_core.engine.quantities import show_bytes
 
 if TYPE_CHECKING:
     from cloudsync_core.config.fields import Converted
@@ -44,6 +49,8 @@ FORMAT_VERSION = 1
 _JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _METADATA_NAME = r"^[a-z0-9][a-z0-9._-]*$"
 _DEFAULT_LIMIT: Any = DeleteLimit(percent=50)
+_DEFAULT_MEMORY: Any = 128 * 1024**2
+_NO_LIMIT: Any = Timetable.parse("off")
 
 
 class Section(BaseModel):
@@ -179,7 +186,28 @@ class MirrorJob(Section):
         description="How written objects are proven right where the store confirms no digest: `digest` reads them "
         "back and compares, `size` checks their length only.",
     )
-    transfers: StrictInt = Field(default=16, ge=1, le=1024, description="Objects that are moved at the same time.")
+    transfers: StrictInt = Field(
+        default=256,
+        ge=1,
+        le=1024,
+        description="The most objects that are moved at the same time. How many really are is found out in the run "
+        "(see Concurrency and limits).",
+    )
+    memory: ByteCount = Field(
+        default=_DEFAULT_MEMORY,
+        json_schema_extra={"default": show_bytes(_DEFAULT_MEMORY)},
+        description="The most content that is held in memory at the same time; a larger object is moved alone.",
+    )
+    bwlimit: Rate = Field(
+        default=_NO_LIMIT,
+        json_schema_extra={"default": str(_NO_LIMIT)},
+        description="The most content that passes in a second: `10MiB`, `off`, or a timetable, for instance "
+        "`08:00,512KiB 19:00,off` (see Concurrency and limits).",
+    )
+    tpslimit: OperationRate | None = Field(
+        default=None,
+        description="The most operations that are started in a second on each side; by default there is no limit.",
+    )
     retries: StrictInt = Field(
         default=5, ge=1, le=100, description="How many times an operation is attempted in all, with growing pauses."
     )

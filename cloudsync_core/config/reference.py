@@ -15,7 +15,13 @@ from typing import Any
 from cloudsync_core.config.schema import schema
 
 _TABLE = re.compile(r"(<!-- options of: (.+?) -->\n).*?(<!-- end of options -->)", re.DOTALL)
-_TYPES = {"string": "text", "boolean": "`true` or `false`", "object": "mapping", "integer": "whole number"}
+_TYPES = {
+    "string": "text",
+    "boolean": "`true` or `false`",
+    "object": "mapping",
+    "integer": "whole number",
+    "number": "number",
+}
 
 
 def fill(page: str) -> str:

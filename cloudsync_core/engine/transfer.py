@@ -72,21 +72,30 @@ class Transfer:
         rules: how.
         progress: where passing bytes are counted.
         stop: ends transfers in the middle of their content with `CancelledError`, leaving nothing behind.
+        paced: called with the bytes of content that are about to pass; it waits until they may.
     """
 
     def __init__(
-        self, source: Backend, target: Backend, rules: TransferRules, progress: Progress, stop: threading.Event
+        self,
+        source: Backend,
+        target: Backend,
+        rules: TransferRules,
+        progress: Progress,
+        stop: threading.Event,
+        *,
+        paced: Callable[[int], None] | None = None,
     ) -> None:
         self._source = source
         self._target = target
         self._rules = rules
         self._progress = progress
         self._stop = stop
+        self._paced = paced
         self._target_capabilities = target.capabilities
         self._source_capabilities = source.capabilities
         self._server_copy = rules.server_copy and target.can_copy_from(source)
         self._look_first = False
-        self._verification = Verification(target, read_back=rules.read_back, stop=stop)
+        self._verification = Verification(target, read_back=rules.read_back, stop=stop, paced=paced)
 
     def write(self, action: Action) -> Outcome:
         """Write the target's object of an add or an update.
@@ -209,6 +218,8 @@ class Transfer:
     def _on_chunk(self, size: int) -> None:
         if self._stop.is_set():
             raise CancelledError("interrupted")
+        if self._paced is not None:
+            self._paced(size)
         self._progress.add_bytes(size)
 
     def _wrong(self, action: Action, written: ObjectInfo, attempts: _Attempts) -> IntegrityError:

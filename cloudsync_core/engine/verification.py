@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.engine.recheck import change_since
@@ -37,12 +37,21 @@ class Verification:
         target: the side written.
         read_back: whether objects of which neither store knows a digest are read, whatever that costs.
         stop: ends the reading with `CancelledError`.
+        paced: called with the bytes that are about to be read; it waits until they may.
     """
 
-    def __init__(self, target: Backend, *, read_back: bool, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        target: Backend,
+        *,
+        read_back: bool,
+        stop: threading.Event,
+        paced: Callable[[int], None] | None = None,
+    ) -> None:
         self._target = target
         self._read_back = read_back
         self._stop = stop
+        self._paced = paced
 
     def proof(self, key: str, sent: Sent, found: ObjectInfo, *, acknowledged: bool) -> str | None:
         """Return how the target's object is known to hold what was sent, for the report's `verified`.
@@ -91,9 +100,11 @@ class Verification:
                 pass
             return body.digest(algorithm)
 
-    def _on_chunk(self, _: int) -> None:
+    def _on_chunk(self, size: int) -> None:
         if self._stop.is_set():
             raise CancelledError("interrupted")
+        if self._paced is not None:
+            self._paced(size)
 
 
 @contextlib.contextmanager

@@ -41,6 +41,10 @@ T = TypeVar("T")
 _owned = contextvars.ContextVar("cloudsync_retries_owned", default=False)
 
 
+def _nobody(_: BackendError) -> None:
+    """Hear an error, and do nothing."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """When an operation that failed is tried again.
@@ -55,12 +59,14 @@ class RetryPolicy:
         max_wait: seconds, at most, before any attempt, when the provider did not ask for more.
         budget: seconds from the first attempt after which no further one starts. A wait that would end later
             is not begun: the operation fails at once. A running attempt is not cut short.
+        told: is told every error that a further attempt may mend, once, before the wait; from any thread.
     """
 
     attempts: int = 5
     first_wait: float = 0.2
     max_wait: float = 20.0
     budget: float = 120.0
+    told: Callable[[BackendError], None] = _nobody
 
     def call(self, operation: Callable[[], T], stop: threading.Event | None = None) -> T:
         """Return what `operation` returns, tried as often as the policy allows.
@@ -100,14 +106,19 @@ class Attempts:
     def __init__(self, policy: RetryPolicy, stop: threading.Event | None = None) -> None:
         self._policy = policy
         self._stop = threading.Event() if stop is None else stop
-        self._allowed = 1 if _owned.get() else policy.attempts
+        self._owned = _owned.get()
+        self._allowed = 1 if self._owned else policy.attempts
         self._failed = 0
         self._started = time.monotonic()
 
     def again_after(self, error: BackendError) -> bool:
         """Wait, and return true when the operation is to be tried again; false when `error` is final."""
         self._failed += 1
-        if error.disposition is not Disposition.RETRY or self._failed >= self._allowed:
+        if error.disposition is not Disposition.RETRY:
+            return False
+        if not self._owned:
+            self._policy.told(error)
+        if self._failed >= self._allowed:
             return False
         ceiling = min(self._policy.max_wait, self._policy.first_wait * 2.0 ** (self._failed - 1))
         wait = (error.retry_after or 0.0) + random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing

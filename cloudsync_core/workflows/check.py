@@ -10,6 +10,7 @@ from typing import Any
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.compare import Evidence, Verdict
+from cloudsync_core.engine.concurrency import FIRST_WIDTH
 from cloudsync_core.engine.diff import Pair, diff
 from cloudsync_core.engine.events import DifferenceFound
 from cloudsync_core.engine.filters import Filter
@@ -122,7 +123,8 @@ def _check(job: MirrorJob, context: Context, sides: Sides, comparator: ByContent
     report = CheckReport()
     scope = Filter(job.include, job.exclude, job.exclude_regex)
     backends: dict[Side, Backend] = {"source": sides.source, "target": sides.target}
-    planner = Planner(sides.source, sides.target, comparator, delete=True, workers=job.transfers, stop=context.stop)
+    workers = min(FIRST_WIDTH, job.transfers)
+    planner = Planner(sides.source, sides.target, comparator, delete=True, workers=workers, stop=context.stop)
 
     def listing(side: Side) -> contextlib.closing[Generator[Page]]:
         return contextlib.closing(

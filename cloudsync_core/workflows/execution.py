@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.attributes import AttributeRules
+from cloudsync_core.engine.bandwidth import Bandwidth
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
 from cloudsync_core.engine.executor import execute
+from cloudsync_core.engine.memory import MemoryBudget, held_by
 from cloudsync_core.engine.removal import is_looked_up_in_listings, remove, remove_listed
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
@@ -37,6 +40,9 @@ OUTCOMES_TOLD = 500
 _RECHECKED = 50
 """Deletes in a batch whose objects have to be looked at one by one first."""
 
+
+_IN_HAND = 16_000
+"""Actions that are being performed at most: those of large batches take memory."""
 
 StillRight = Callable[[Action], BackendError | None]
 
@@ -72,15 +78,19 @@ class Execution:
         self._context = context
         self._base = base
         self._tally = tally
-        self._workers = job.transfers
+        self._most = job.transfers
+        self._concurrency = sides.concurrency
+        self._memory = MemoryBudget(job.memory, context.stop)
         self._target = sides.target
+        self._put_memory = sides.target.capabilities.put_memory
         rules = TransferRules(
             retry=sides.policy,
             attributes=AttributeRules(context.headers),
             read_back=job.verify == "digest",
             server_copy=job.server_copy,
         )
-        self._transfer = Transfer(sides.source, sides.target, rules, context.progress, context.stop)
+        paced = Bandwidth(job.bwlimit, context.stop).take if job.bwlimit.limits else None
+        self._transfer = Transfer(sides.source, sides.target, rules, context.progress, context.stop, paced=paced)
         self._still_right = still_right
         self._lock = threading.Lock()
         self._untold: list[Outcome] = []
@@ -117,17 +127,25 @@ class Execution:
         size = max(1, capabilities.bulk_delete_max)
         with self._phase(), ActionSpool() as unseen:
             if self._still_right is None and is_looked_up_in_listings(capabilities):
-                for outcome in self._execute(_batches(actions, size), lambda batch: self._delete_listed(batch, unseen)):
+                listed = functools.partial(self._delete_listed, unseen=unseen)
+                for outcome in self._execute(_batches(actions, size), listed, batch=size):
                     self._record(outcome)
                 actions = unseen
             if self._still_right is not None or not capabilities.delete_if_match:
                 size = min(size, _RECHECKED)
-            for outcome in self._execute(_batches(actions, size), self._delete):
+            for outcome in self._execute(_batches(actions, size), self._delete, batch=size):
                 self._record(outcome)
 
     def _write(self, action: Action) -> list[Outcome]:
         error = self._still_right(action) if self._still_right is not None else None
-        return [self._transfer.write(action) if error is None else failed(action, error)]
+        if error is not None:
+            return [failed(action, error)]
+        held = held_by(action.size, self._put_memory)
+        self._memory.take(held)
+        try:
+            return [self._transfer.write(action)]
+        finally:
+            self._memory.give_back(held)
 
     def _delete_listed(self, actions: Sequence[Action], unseen: ActionSpool) -> list[Outcome]:
         outcomes, left = remove_listed(self._target, actions)
@@ -144,8 +162,9 @@ class Execution:
             actions = [action for action, error in errors if error is None]
         return outcomes + remove(self._target, actions)
 
-    def _execute(self, work: Iterable, perform: Callable) -> Iterator[Outcome]:  # type: ignore[type-arg]
-        return execute(work, perform, workers=self._workers, stop=self._context.stop)
+    def _execute(self, work: Iterable, perform: Callable, *, batch: int = 1) -> Iterator[Outcome]:  # type: ignore[type-arg]
+        self._concurrency.begin(max(1, min(self._most, _IN_HAND // batch)))
+        return execute(work, perform, concurrency=self._concurrency, stop=self._context.stop)
 
     def _record(self, outcome: Outcome) -> None:
         action = outcome.action

@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Generator, Iterable
 
 from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.engine.base import JobState
+from cloudsync_core.engine.concurrency import FIRST_WIDTH
 from cloudsync_core.engine.diff import diff
 from cloudsync_core.engine.events import ActionPlanned, KeyLeftOut
 from cloudsync_core.engine.filters import Filter
@@ -18,7 +20,6 @@ from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.plan import Planner, Settled
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
-from cloudsync_core.engine.base import JobState
 from cloudsync_core.errors import DeleteLimitExceededError, EmptySourceError, ListingOrderError
 from cloudsync_core.models import Page
 from cloudsync_core.runs import Action, RunInfo, RunReport, Side
@@ -111,7 +112,7 @@ class _Mirror:
             self._sides.target,
             self._comparator,
             delete=self._job.delete,
-            workers=self._job.transfers,
+            workers=min(FIRST_WIDTH, self._job.transfers),
             stop=self._context.stop,
         )
         trust_base = bool(getattr(self._comparator, "trusts_base", False))

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.base import JobState
+from cloudsync_core.engine.concurrency import Concurrency
 from cloudsync_core.errors import OverlappingLocationsError
 from cloudsync_core.layers.readonly import ReadOnly
 from cloudsync_core.layers.retry import Retry, RetryPolicy
+from cloudsync_core.layers.throttle import Throttle
 from cloudsync_core.layers.trace import RequestCounts, Trace
 from cloudsync_core.runs import RunInfo, Side
 from cloudsync_core.workflows.context import Context
@@ -27,11 +29,13 @@ class Sides:
         source: read-only, whatever the run does.
         target: read-only in a dry run.
         policy: the retries of both.
+        concurrency: how many operations run at once; it hears of every refusal of either.
     """
 
     source: Backend
     target: Backend
     policy: RetryPolicy
+    concurrency: Concurrency
     _counts: dict[Side, RequestCounts]
 
     def requests(self) -> dict[Side, dict[str, int]]:
@@ -52,7 +56,8 @@ def open_sides(job: MirrorJob, context: Context, *, create_target: bool = True) 
         OverlappingLocationsError: one is, or lies inside, the other (catalogue H07).
         ConfigError, PluginError: a location cannot be opened.
     """
-    policy = RetryPolicy(attempts=job.retries)
+    concurrency = Concurrency(job.transfers, passed=lambda: context.progress.done_bytes)
+    policy = RetryPolicy(attempts=job.retries, told=concurrency.hear)
     counts: dict[Side, RequestCounts] = {"source": RequestCounts(), "target": RequestCounts()}
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(context.open("source", False))
@@ -62,9 +67,15 @@ def open_sides(job: MirrorJob, context: Context, *, create_target: bool = True) 
                 f"the source {source.location} and the target {target.location} overlap",
                 hint="Choose a target that is neither the source, nor inside it, nor around it.",
             )
-        reader = ReadOnly(Retry(Trace(source, counts["source"]), policy, stop=context.stop))
-        writer: Backend = Retry(Trace(target, counts["target"]), policy, stop=context.stop)
-        yield Sides(reader, ReadOnly(writer) if context.dry_run else writer, policy, counts)
+        stop, limit = context.stop, job.tpslimit
+
+        def layered(side: Side, backend: Backend) -> Backend:
+            traced = Trace(backend, counts[side])
+            # Inside the retries, so that every attempt waits its turn.
+            return Retry(traced if limit is None else Throttle(traced, limit, stop), policy, stop=stop)
+
+        reader, writer = ReadOnly(layered("source", source)), layered("target", target)
+        yield Sides(reader, ReadOnly(writer) if context.dry_run else writer, policy, concurrency, counts)
 
 
 @contextlib.contextmanager

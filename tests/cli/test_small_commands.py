@@ -191,7 +191,8 @@ class TestHelp:
                 continue
             assert f"--{name.replace('_', '-')}" in out, "an option of the model that the command line lacks"
             assert field.description.replace("`", "") in out
-        assert "[default: 16]" in out
+        assert "[default: 256]" in out
+        assert "[default: 128MiB]" in out
         assert "[default: 50%]" in out
 
     def test_no_command_at_all(self, invoke):

@@ -1,11 +1,14 @@
 """The pool: what happens comes back as it happens, in bounded number, and no thread is left behind."""
 
+import random
+import resource
 import threading
 import time
 
 import pytest
 
-from cloudsync_core.engine.executor import Stop, execute
+from cloudsync_core.engine.concurrency import Concurrency
+from cloudsync_core.engine.executor import AHEAD, Stop, execute
 from cloudsync_core.errors import CancelledError
 from cloudsync_core.runs import Action, Outcome
 from tests.engine.objects import entry
@@ -22,7 +25,7 @@ def done(action):
 
 
 def run(work, perform=done, *, workers=WORKERS, stop=None):
-    return execute(work, perform, workers=workers, stop=stop or threading.Event())
+    return execute(work, perform, concurrency=Concurrency(workers), stop=stop or threading.Event())
 
 
 def keys(outcomes):
@@ -68,43 +71,63 @@ class TestOutcomes:
         assert list(run([])) == []
 
     def test_come_while_the_work_goes_on(self):
+        seen = threading.Event()
+
+        def endless_work():
+            for action in actions(100_000):
+                if seen.is_set():
+                    return
+                yield action
+            pytest.fail("the work is pulled to its end before anything comes back")
+
+        for _ in run(endless_work()):
+            seen.set()
+
+    def test_come_while_other_work_is_still_being_done(self):
         first_seen = threading.Event()
 
-        def slow_work():
-            yield from actions(WORKERS * 2)
-            assert first_seen.wait(10), "the work is pulled to its end before anything comes back"
-            yield from actions(1)
+        def perform(action):
+            assert action.key == "000" or first_seen.wait(10), "the first waits for the others"
+            return done(action)
 
-        for _ in run(slow_work()):
+        for _ in run(actions(2 * AHEAD), perform):
             first_seen.set()
 
 
 class TestPulling:
-    def test_is_bounded_by_twice_the_workers(self):
-        release, pulled = threading.Event(), []
+    @pytest.mark.parametrize(
+        ("length", "most"),
+        [
+            pytest.param(None, AHEAD + WORKERS, id="actions"),
+            pytest.param(AHEAD // 4, 4 + WORKERS, id="batches"),
+            pytest.param(2 * AHEAD, 1 + WORKERS, id="batches larger than what may wait"),
+        ],
+    )
+    def test_is_bounded_however_slow_the_workers_are(self, length, most):
+        release, pulled, counted = threading.Event(), [], []
 
         def work():
-            for action in actions(100):
+            for action in actions(3 * AHEAD):
                 pulled.append(action)
-                yield action
+                yield action if length is None else [action] * length
 
-        def perform(action):
+        def perform(item):
             assert release.wait(10)
-            return done(action)
+            return done(item) if length is None else []
 
         def watch():
-            wait_for(lambda: len(pulled) >= 2 * WORKERS)
+            wait_for(lambda: len(pulled) >= most)
             # Time for the pulling to go on, which it must not.
             time.sleep(0.05)
+            counted.append(len(pulled))
             release.set()
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        outcomes = run(work(), perform)
-        next(outcomes)
-        assert len(pulled) == 2 * WORKERS
-        assert len(list(outcomes)) == 99
+        list(run(work(), perform))
         watcher.join()
+        assert counted == [most]
+        assert len(pulled) == 3 * AHEAD
 
     def test_happens_in_the_callers_thread(self):
         threads = set()
@@ -117,10 +140,52 @@ class TestPulling:
         list(run(work()))
         assert threads == {threading.get_ident()}
 
+
+class TestThreads:
     def test_as_many_as_there_are_workers_run_at_once(self):
         together = threading.Barrier(WORKERS, timeout=10)
         list(run(actions(WORKERS), lambda action: (together.wait(), done(action))[1]))
         assert not together.broken
+
+    def test_are_no_more_than_there_is_work(self):
+        seen = set()
+
+        def perform(action):
+            seen.add(threading.current_thread())
+            # Nobody is free for the next one.
+            time.sleep(0.02)
+            return done(action)
+
+        list(run(actions(2), perform, workers=256))
+        assert len(seen) == 2
+
+    def test_come_and_go_without_losing_anything(self):
+        concurrency = Concurrency(64)
+        ended = threading.Event()
+
+        def change():
+            while not ended.wait(0.005):
+                concurrency.begin(random.choice([1, 2, 8, 64]))
+
+        changer = threading.Thread(target=change)
+        changer.start()
+        try:
+            work = actions(20_000)
+            found = keys(execute(work, done, concurrency=concurrency, stop=threading.Event()))
+        finally:
+            ended.set()
+            changer.join()
+        assert sorted(found) == sorted(action.key for action in work)
+
+    @pytest.mark.skipif(not hasattr(resource, "RUSAGE_THREAD"), reason="the system does not count by thread")
+    def test_the_callers_is_not_woken_for_every_outcome(self):
+        def perform(action):
+            time.sleep(0.001)
+            return done(action)
+
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        assert len(list(run(actions(2_000), perform))) == 2_000
+        assert resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before < 1_000
 
 
 class TestErrors:
@@ -147,6 +212,21 @@ class TestErrors:
             list(run(actions(50), perform, stop=stop))
         assert stop.is_set()
 
+    def test_of_the_performer_come_when_what_is_in_hand_has_ended(self):
+        failed = threading.Event()
+
+        def perform(action):
+            if action.key == "001":
+                failed.set()
+                raise ZeroDivisionError
+            assert failed.wait(10)
+            return done(action)
+
+        found = []
+        with pytest.raises(ZeroDivisionError):
+            found.extend(outcome.action.key for outcome in run(actions(2), perform))
+        assert found == ["000"]
+
     def test_of_the_reader_end_everything(self):
         stop = threading.Event()
         outcomes = run(actions(50), stop=stop)
@@ -156,20 +236,40 @@ class TestErrors:
 
 
 class TestStop:
-    def test_no_more_work_is_pulled_and_what_is_in_hand_ends(self):
-        stop, pulled = threading.Event(), []
+    def test_no_more_work_is_pulled_and_what_is_being_performed_ends(self):
+        stop, pulled, begun = threading.Event(), [], []
 
         def work():
-            for action in actions(100):
+            for action in actions(3 * AHEAD):
                 pulled.append(action)
                 yield action
 
+        def perform(action):
+            begun.append(action.key)
+            assert action.key == "000" or stop.wait(10)
+            return done(action)
+
         found = []
-        for outcome in run(work(), stop=stop):
+        for outcome in run(work(), perform, stop=stop):
             found.append(outcome)
             stop.set()
-        assert len(pulled) <= 2 * WORKERS + 1
-        assert 1 <= len(found) <= len(pulled)
+        assert len(pulled) <= AHEAD + WORKERS + 1
+        assert len(begun) <= WORKERS + 1
+        assert sorted(keys(found)) == sorted(begun)
+
+    def test_from_outside_ends_it_soon_though_nothing_ends(self):
+        stop = threading.Event()
+
+        def perform(action):
+            assert stop.wait(10)
+            raise CancelledError("interrupted")
+
+        timer = threading.Timer(0.05, stop.set)
+        timer.start()
+        started = time.monotonic()
+        assert list(run(actions(3 * AHEAD), perform, stop=stop)) == []
+        assert time.monotonic() - started < 1
+        timer.join()
 
     def test_work_that_was_cancelled_has_no_outcome(self):
         stop = threading.Event()

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from cloudsync_core.engine.events import ActionFinished
-from cloudsync_core.engine.executor import Stop
+from cloudsync_core.engine.executor import AHEAD, Stop
 from cloudsync_core.engine.state import State
 from cloudsync_core.errors import CancelledError
 from cloudsync_core.runs import Counts
@@ -39,20 +39,23 @@ def fill(backend, names, data=b"content"):
 
 NAMES = [f"{number:03}" for number in range(60)]
 
+MANY = [f"{number:04}" for number in range(3 * AHEAD)]
+"""More than can be done before the listener is told of the first."""
+
 
 class TestInterrupt:
     @pytest.mark.parametrize("count", [1, 7, 30])
     def test_in_mid_transfer_is_reported_truthfully_and_the_rerun_completes(self, world, count):
-        fill(world.source(), NAMES)
+        fill(world.source(), MANY)
         stop = Stop()
         report = world.mirror(stop=stop, listener=stopping_after(stop, count), delete=True)
         assert (report.status, report.exit_code) == ("interrupted", 130)
         assert isinstance(report.error, CancelledError)
         # What was written and could not be verified any more counts as failed, and is found right by the next run.
         there = report.counts.added + report.counts.failed
-        assert count <= there == len(contents(world.target())) < 60
+        assert count <= there == len(contents(world.target())) < len(MANY)
         again = world.mirror(delete=True)
-        assert again.counts == Counts(added=60 - there, unchanged=there)
+        assert again.counts == Counts(added=len(MANY) - there, unchanged=there)
         assert contents(world.target()) == contents(world.source())
 
     def test_before_it_begins_does_nothing(self, world):
@@ -73,13 +76,13 @@ class TestInterrupt:
 
     def test_in_mid_delete_tells_how_many_are_left(self, memory_world):
         fill(memory_world.source(), ["a"])
-        fill(memory_world.target(), ["a", *(f"old{name}" for name in NAMES)])
+        fill(memory_world.target(), ["a", *(f"old{name}" for name in MANY)])
         stop = Stop()
         report = memory_world.mirror(stop=stop, listener=stopping_after(stop, 5), delete=True)
         assert report.status == "interrupted"
-        assert 5 <= report.counts.deleted < 60
-        assert report.deletes_withheld == 60 - report.counts.deleted
-        assert len(contents(memory_world.target())) == 61 - report.counts.deleted
+        assert 5 <= report.counts.deleted < len(MANY)
+        assert report.deletes_withheld == len(MANY) - report.counts.deleted
+        assert len(contents(memory_world.target())) == len(MANY) + 1 - report.counts.deleted
 
     def test_D25_in_mid_object_leaves_nothing_of_it(self, tmp_path, state):
         place = FilePlace(tmp_path / "target")

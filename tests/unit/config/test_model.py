@@ -24,7 +24,8 @@ class TestMirrorJob:
     def test_defaults_delete_nothing(self):
         job = MirrorJob(source="a", target="b")
         assert (job.delete, job.allow_empty_source, str(job.max_delete)) == (False, False, "50%")
-        assert (job.compare, job.verify, job.transfers, job.retries, job.server_copy) == ("auto", "digest", 16, 5, True)
+        assert (job.compare, job.verify, job.transfers, job.retries, job.server_copy) == ("auto", "digest", 256, 5, True)
+        assert (job.memory, job.bwlimit.limits, job.tpslimit) == (128 * 1024**2, False, None)
 
     @pytest.mark.parametrize("limit", [100, "100", DeleteLimit(count=100)])
     def test_a_limit_in_any_form(self, limit):

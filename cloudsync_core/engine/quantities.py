@@ -1,0 +1,38 @@
+"""Numbers of bytes as users write them."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {
+    "B": 1,
+    **{f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)},
+    **{f"{letter}B": 1000**power for power, letter in enumerate("kMGT", 1)},
+}
+_FACTORS = {unit.lower(): factor for unit, factor in _UNITS.items()}
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes of `512KiB`, `10MiB` or `1.5GB`; upper and lower case are the same.
+
+    A number without a unit, or with half of one (`10M`), is refused: what it means differs from tool to tool.
+
+    Raises:
+        ValueError: says what would be right.
+    """
+    match = _BYTES.fullmatch(text.strip())
+    factor = None if match is None else _FACTORS.get(match[2].lower())
+    if match is None or factor is None:
+        raise ValueError(f"'{text}' is no number of bytes with its unit ({', '.join(_UNITS)}): write 10MiB")
+    return int(float(match[1]) * factor)
+
+
+def show_bytes(count: int) -> str:
+    """Return what `parse_bytes` takes for a number of bytes, in the largest unit that leaves a whole number."""
+    unit, factor = max(
+        ((unit, factor) for unit, factor in _UNITS.items() if "i" in unit and count and not count % factor),
+        key=lambda item: item[1],
+        default=("B", 1),
+    )
+    return f"{count // factor}{unit}"
