@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import pytest
 
-from cloudsync_core.errors import BackendError
+from cloudsync_core.errors import BackendError, PreconditionFailedError
 from cloudsync_core.models import Attributes
 from cloudsync_core.testing import CORPUS, BackendContract
-from cloudsync_core.testing.clauses.setting import names, store
+from cloudsync_core.testing.clauses.setting import content, names, store
 
 ALTERED = (
     *("marker", "marker-with-content", "marker-beside-object", "only-slash"),
@@ -53,6 +53,14 @@ class TestRclone(BackendContract):
         for key in ("missing", "folder/missing", "nowhere/missing"):
             backend.delete(key)
         assert names(backend) == ["folder/object"]
+
+    def test_G1_a_copy_of_another_version_raises(self, backend):
+        """The server copies whatever version is there; what it made is whole, and is not taken for what was listed."""
+        info = store(backend, "object", b"old")
+        store(backend, "object", b"newer")
+        with pytest.raises(PreconditionFailedError):
+            backend.copy(backend, info, "copy")
+        assert content(backend, "copy") == b"newer"
 
     def test_P3_a_copy_can_carry_something_else(self, backend):
         """The server adds what the source carried."""

@@ -75,14 +75,79 @@ class TestInOneRequest:
         assert written.digests == info.digests != ()
         assert amazon.stat("copy").attributes == CARRIED
 
-    def test_D17_other_servers_are_asked_for_the_version_before(self, place, moto_proxy):
+    def test_D17_an_etag_that_is_an_md5_shows_which_version_was_copied(self, place, moto_proxy):
+        source, target = place(), place("target")
+        info = source.put("key", Body(b"content"))
+        del moto_proxy.requests[:]
+        written = target.copy(source, info, "copy")
+        assert [request.method for request in moto_proxy.requests] == ["PUT"]
+        assert (written.version, written.digests) == (info.version, info.digests)
+
+    @pytest.mark.parametrize("attempts", [1, 2], ids=["changed", "changed-and-changed-back"])
+    def test_D17_server_that_ignores_the_version_is_found_out(self, place, moto_proxy, attempts):
         source, target = place(), place("target")
         info = source.put("key", Body(b"old"))
         source.put("key", Body(b"newer"))
+
+        def ignores_the_version(request, forward):
+            if not is_copy(request):
+                return forward()
+            del request.headers["x-amz-copy-source-if-match"]
+            answer = forward()
+            if attempts == 2:
+                source.put("key", Body(b"old"))
+            return answer
+
+        moto_proxy.rule = ignores_the_version
+        with pytest.raises(PreconditionFailedError, match=r"copy s3://.*/source/key: the object changed"):
+            target.copy(source, info, "copy")
+
+    @pytest.mark.parametrize("options", [{"etag_is_md5": False}, {"multipart_threshold": 3, "part_size": 5}])
+    def test_D17_where_the_etag_is_none_other_servers_are_asked_for_the_version_before(
+        self, place, moto_proxy, options
+    ):
+        source, target = place(**options), place("target")
+        info = source.put("key", Body(b"old old"))
+        source.put("key", Body(b"newer and newer"))
         del moto_proxy.requests[:]
         with pytest.raises(PreconditionFailedError, match=r"copy s3://.*/source/key: the object changed"):
             target.copy(source, info, "copy")
         assert [request.method for request in moto_proxy.requests] == ["HEAD"]
+
+    @pytest.mark.parametrize("told", [b"", b"<ETag>0123456789abcdef0123456789abcdef</ETag>"], ids=["nothing", "opaque"])
+    def test_B09_copy_whose_etag_tells_nothing_is_judged_by_the_source(self, place, moto_proxy, told):
+        source, target = place(), place("target")
+        info = source.put("key", Body(b"content"), attributes=CARRIED)
+
+        def encrypts(request, forward):
+            answer = forward()
+            if is_copy(request):
+                headers = {"x-amz-server-side-encryption": "aws:kms"}
+                return Response(200, b"<CopyObjectResult>" + told + b"</CopyObjectResult>", headers)
+            return answer
+
+        moto_proxy.rule = encrypts
+        written = target.copy(source, info, "copy")
+        assert (written.digests, written.attributes) == ((), CARRIED)
+        source.put("key", Body(b"changed"))
+        with pytest.raises(PreconditionFailedError, match="the object changed"):
+            target.copy(source, info, "copy")
+
+    def test_B09_encrypted_source_is_copied_though_its_etag_is_no_md5(self, place, moto_proxy):
+        source, target = place(), place("target")
+        info = source.put("key", Body(b"content"))
+        etag = b"0123456789abcdef0123456789abcdef"
+
+        def encrypted(request, forward):
+            if is_copy(request):
+                return Response(200, b"<CopyObjectResult><ETag>" + etag + b"</ETag></CopyObjectResult>")
+            answer = forward()
+            answer.headers["x-amz-server-side-encryption"] = "aws:kms"
+            return answer
+
+        moto_proxy.rule = encrypted
+        written = target.copy(source, info, "copy")
+        assert written.digests == ()
 
     def test_attributes_replace_what_the_source_carries(self, place):
         source, target = place(), place("target")

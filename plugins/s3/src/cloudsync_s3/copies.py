@@ -45,9 +45,10 @@ class Copier:
     ) -> ObjectInfo:
         """Copy an object inside the provider; see `Backend.copy`.
 
-        Of servers other than Amazon's little is taken for granted. Some ignore which version is to be copied: it is
-        looked up first. And a condition goes on the completion of an upload in parts, which is where
-        `conditional_writes` says that they honour it; of CopyObject nothing is known.
+        Of servers other than Amazon's little is taken for granted. Some ignore which version is to be copied: where
+        its ETag is an MD5, that of the copy shows which one it was, else it is looked up first. And a condition goes
+        on the completion of an upload in parts, which is where `conditional_writes` says that they honour it; of
+        CopyObject nothing is known.
         """
         with self._place.errors("copy", key):
             self._place.named(key)
@@ -55,15 +56,22 @@ class Copier:
             origin = {"CopySource": source.named(info.key), "CopySourceIfMatch": conditions.if_match(info.version)}
             replaced = {} if attributes is None else {"MetadataDirective": "REPLACE", **headers.to_request(attributes)}
         in_parts = info.size > self.largest_copy or bool(wanted and not self._is_amazon)
-        if in_parts or not self._is_amazon:
+        tells = source.etag_is_md5 and etags.is_md5(info.version.etag or "")
+        if in_parts or not (self._is_amazon or tells):
             info = _still(source, info)
         if in_parts:
             return self._copy_parts(info, key, origin, attributes or info.attributes or NO_ATTRIBUTES, condition)
         with conditions.refusals(condition), self._place.errors("copy", key):
             response = self._place.call(key, "copy_object", **origin, **replaced, **wanted)
         result: Mapping[str, Any] = response["CopyObjectResult"]
-        stored = Digest("md5", etags.plain(result.get("ETag")) or "")
-        digests = (stored,) if self._place.tells_md5(response) and stored in info.digests else ()
+        stored = etags.plain(result.get("ETag")) or ""
+        if tells and not self._is_amazon and stored != info.version.etag:
+            # Another content, or ETags that tell of none, as those of encrypted objects: the source says which.
+            info = _still(source, info)
+            if info.digests and self._place.tells_md5(response) and etags.is_md5(stored):
+                raise _changed(source, info, etags.OPAQUE_HINT)
+        digest = Digest("md5", stored)
+        digests = (digest,) if self._place.tells_md5(response) and digest in info.digests else ()
         return written(key, info.size, {**response, **result}, digests, attributes or info.attributes)
 
     def _copy_parts(
@@ -93,10 +101,14 @@ def _still(source: Place, info: ObjectInfo) -> ObjectInfo:
     """
     found = lookup.stat(source, info.key)
     if found.version.etag != info.version.etag:
-        raise PreconditionFailedError(
-            "the object changed after it was listed", operation="copy", location=source.location, key=info.key
-        )
+        raise _changed(source, info)
     return found
+
+
+def _changed(source: Place, info: ObjectInfo, hint: str | None = None) -> PreconditionFailedError:
+    return PreconditionFailedError(
+        "the object changed after it was listed", operation="copy", location=source.location, key=info.key, hint=hint
+    )
 
 
 def _copied_like(found: ObjectInfo, size: int) -> tuple[int, str | None]:
