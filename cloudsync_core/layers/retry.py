@@ -249,7 +249,8 @@ class Retry(Layer):
         return self._call(lambda: self.inner.copy(origin, info, key, attributes=attributes, condition=condition))
 
     def _call(self, operation: Callable[[], T]) -> T:
-        return self._policy.call(operation, self._stop)
+        # Where an outer operation owns the attempts there is one, and nothing to set up for it.
+        return operation() if _owned.get() else self._policy.call(operation, self._stop)
 
     def _attempts(self) -> Attempts:
         return Attempts(self._policy, self._stop)
