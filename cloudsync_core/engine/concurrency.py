@@ -30,7 +30,7 @@ _RAMP = 2.0
 _STEP = 1.5
 """The factors by which the width grows at first, and changes later."""
 
-_GAIN = 0.1
+_GAIN = 0.15
 """The growth of throughput that doubling the width has to bring; smaller steps, in proportion."""
 
 _LOSS = 0.06
@@ -94,11 +94,11 @@ class Concurrency:
             now = self._clock()
             self.width = self._good = self._tried_from = min(FIRST_WIDTH, self._limit(now))
             self._phase = _Phase.GROWING
-            self._factor = _RAMP
+            self._factor, self._grown = _RAMP, 1.0
             self._reference: float | None = None
             self._hold = _FIRST_HOLD
             self._settled_at = now
-            self._disturbed = False
+            self._warming = True
             self._measure_from(now, 0, 0)
 
     def hear(self, error: BackendError) -> None:
@@ -114,7 +114,7 @@ class Concurrency:
             self._ceiling = max(1, self.width - 1)
             self._good = max(1, self.width // 2)
             self._settle(now)
-            self._reference, self._disturbed = None, True
+            self._reference, self._warming = None, True
 
     def look(self, finished: int, starved: int = 0) -> None:
         """Look at what gets done, and change the width if that tells something; from one thread, as often as it likes.
@@ -124,16 +124,22 @@ class Concurrency:
             starved: how often since `begin` a worker found nothing to do.
         """
         now = self._clock()
-        if now - self._since < _INTERVAL:
+        if now - self._since < _INTERVAL and not self._warming:
             return
         with self._lock:
             done, seconds = finished - self._finished, now - self._since
-            if done < 2 * self.width and seconds < _SLOW_INTERVAL and not self._disturbed:
+            if self._warming:
+                # Those under way when the width changed, and those that had to open a connection, tell nothing.
+                if done >= self.width or seconds >= _SLOW_INTERVAL:
+                    self._warming = False
+                    self._measure_from(now, finished, starved)
                 return
-            if not self._disturbed:
-                rate = (done * OBJECT_COST + self._passed() - self._bytes) / seconds
-                self._decide(now, rate, enough=starved - self._starved < _SHORT * done)
-            self._disturbed = False
+            if done < 2 * self.width and seconds < _SLOW_INTERVAL:
+                return
+            rate = (done * OBJECT_COST + self._passed() - self._bytes) / seconds
+            width = self.width
+            self._decide(now, rate, enough=starved - self._starved < _SHORT * done)
+            self._warming = self.width != width
             self._measure_from(now, finished, starved)
 
     def _decide(self, now: float, rate: float, *, enough: bool) -> None:
@@ -146,7 +152,7 @@ class Concurrency:
 
     def _grow(self, now: float, rate: float, *, enough: bool) -> None:
         before = self._reference
-        if before is None or rate >= before * (1 + _GAIN * (self._factor - 1)):
+        if before is None or rate >= before * (1 + _GAIN * (self._grown - 1)):
             self._good, self._reference = self.width, rate
             if enough and self._widen(now):
                 return
@@ -162,6 +168,8 @@ class Concurrency:
         # Held against what was before the first step, so that small losses do not add up.
         if rate >= self._reference * (1 - _LOSS):
             self._good = self.width
+            # Half of what is better than before may be chance.
+            self._reference = max(self._reference, (self._reference + rate) / 2)
             self._narrow(now)
         else:
             self._settle(now)
@@ -183,7 +191,7 @@ class Concurrency:
         wider = min(self._limit(now), max(self.width + 1, round(self.width * self._factor)))
         if wider <= self.width:
             return False
-        self.width = wider
+        self._grown, self.width = wider / self.width, wider
         return True
 
     def _narrow(self, now: float) -> None:
