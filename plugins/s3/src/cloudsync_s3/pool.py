@@ -32,6 +32,39 @@ _FAILURES = (OSError, http.client.HTTPException, UnicodeError)
 _Idle = collections.deque[tuple[http.client.HTTPConnection, float]]
 
 
+class _Lines:
+    """The lines of an answer's head, and whether the empty one has come that ends it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.ended = False
+
+    def readline(self, limit: int = -1) -> bytes:
+        line: bytes = self._file.readline(limit)
+        self.ended = line in {b"\r\n", b"\n"}
+        return line
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose head is whole; `http.client` takes one that is cut off between two headers for an answer too."""
+
+    fp: Any
+
+    def begin(self) -> None:
+        file = self.fp
+        lines = self.fp = _Lines(file)
+        try:
+            super().begin()
+        finally:
+            if self.fp is lines:
+                self.fp = file
+        if not lines.ended:
+            raise http.client.RemoteDisconnected("the connection ended before the headers did")
+
+
 class Pool:
     """Kept-alive connections to one server; safe to use from many threads.
 
@@ -108,6 +141,7 @@ class Pool:
                 connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=self._context())
                 if proxy is not None:
                     connection.set_tunnel(address.host, address.port, dict(proxy.headers))
+            connection.response_class = _Response
             self._busy.add(connection)
             try:
                 connection.connect()
