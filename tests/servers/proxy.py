@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import http.client
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,13 +71,18 @@ class Proxy:
         rule: how requests are answered; by default as the server does.
     """
 
-    def __init__(self, upstream: S3Server) -> None:
+    def __init__(self, upstream: S3Server, context: ssl.SSLContext | None) -> None:
         self._upstream = upstream
         self.requests: list[Request] = []
         self.rule: Rule = lambda request, forward: forward()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self.server = dataclasses.replace(upstream, endpoint_url=f"http://127.0.0.1:{self._server.server_address[1]}")
+        scheme = "http"
+        if context is not None:
+            scheme = "https"
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        url = f"{scheme}://127.0.0.1:{self._server.server_address[1]}"
+        self.server = dataclasses.replace(upstream, endpoint_url=url)
 
     def count(self, method: str | None = None) -> int:
         """Return how many requests came, of one method or all."""
@@ -152,9 +158,9 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxy_before(server: S3Server) -> Iterator[Proxy]:
-    """Run a proxy before a server for the length of the block."""
-    proxy = Proxy(server)
+def proxy_before(server: S3Server, context: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Run a proxy before a server for the length of the block; with a context it is reached by TLS."""
+    proxy = Proxy(server, context)
     thread = threading.Thread(target=proxy.run, name=f"proxy before {server.name}")
     thread.start()
     try:
