@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 _UNITS = {
     "B": 1,
@@ -25,7 +26,7 @@ def parse_bytes(text: str) -> int:
     factor = None if match is None else _FACTORS.get(match[2].lower())
     if match is None or factor is None:
         raise ValueError(f"'{text}' is no number of bytes with its unit ({', '.join(_UNITS)}): write 10MiB")
-    return int(float(match[1]) * factor)
+    return int(Fraction(match[1]) * factor)
 
 
 def show_bytes(count: int) -> str:

@@ -11,6 +11,9 @@ from cloudsync_core.errors import CancelledError
 LOOK_AGAIN = 1.0
 """Seconds after which somebody who waits asks for the rate again: it may have changed by the clock."""
 
+_NEGLIGIBLE = 1e-6
+"""Seconds that are not worth a wait, nor what rounding makes of none."""
+
 
 class Pace:
     """Lets amounts pass at a rate, in the order in which they are asked for; many threads may ask at once.
@@ -54,7 +57,7 @@ class Pace:
             self._fill()
             self._asked += amount
             place = self._asked
-        while (wait := self._seconds_until(place)) > 0:
+        while (wait := self._seconds_until(place)) > _NEGLIGIBLE:
             if self._stop.wait(min(wait, LOOK_AGAIN)):
                 raise CancelledError("interrupted")
 

@@ -121,6 +121,11 @@ class TestRules:
         invoke("mirror", "site", "copy", "--transfers", "1", "--retries", "2", "--no-server-copy")
         assert read_tree(folder / "copy") == SITE
 
+    def test_limits_are_taken(self, invoke, site, folder):
+        # 4 objects of some bytes each: the limits let them pass at once.
+        invoke("mirror", "site", "copy", "--memory", "1B", "--bwlimit", "00:00,10MiB 12:00,off", "--tpslimit", "1e3")
+        assert read_tree(folder / "copy") == SITE
+
     def test_options_of_the_backends(self, invoke, site, folder, monkeypatch):
         (site / "link").symlink_to("a.txt")
         assert invoke("mirror", "site", "copy", "--json").report["counts"]["skipped"] == 1
@@ -152,6 +157,11 @@ class TestBadInput:
             (["--exclude-regex", "("], "--exclude-regex: '(' is not a valid regular expression:"),
             (["--transfers", "0"], "--transfers: must be at least 1"),
             (["--retries", "101"], "--retries: must be at most 100"),
+            (["--memory", "128"], "--memory: '128' is no number of bytes with its unit"),
+            (["--bwlimit", "10M"], "--bwlimit: '10M' is no number of bytes with its unit"),
+            (["--bwlimit", "08:00"], "--bwlimit: '08:00' is no number of bytes with its unit"),
+            (["--tpslimit", "0"], "--tpslimit: must be a number of operations a second, more than 0"),
+            (["--tpslimit", "nan"], "--tpslimit: must be a number of operations a second, more than 0"),
             (["--verify", "hope"], "--verify: must be 'digest' or 'size'"),
             (["--compare", "gut"], "there is no comparator 'gut'"),
             (["--transfers", "many"], "Invalid value for '--transfers': 'many' is not a valid integer."),

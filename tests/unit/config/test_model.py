@@ -24,7 +24,13 @@ class TestMirrorJob:
     def test_defaults_delete_nothing(self):
         job = MirrorJob(source="a", target="b")
         assert (job.delete, job.allow_empty_source, str(job.max_delete)) == (False, False, "50%")
-        assert (job.compare, job.verify, job.transfers, job.retries, job.server_copy) == ("auto", "digest", 256, 5, True)
+        assert (job.compare, job.verify, job.transfers, job.retries, job.server_copy) == (
+            "auto",
+            "digest",
+            256,
+            5,
+            True,
+        )
         assert (job.memory, job.bwlimit.limits, job.tpslimit) == (128 * 1024**2, False, None)
 
     @pytest.mark.parametrize("limit", [100, "100", DeleteLimit(count=100)])
@@ -42,6 +48,9 @@ class TestMirrorJob:
             target=LocationConfig(url="b", options={"k": 1}),
             include=["x"],
             max_delete=3,
+            memory="64MiB",
+            bwlimit="08:00,512KiB 19:00,off",
+            tpslimit=2.5,
             headers=[HeaderRuleConfig(match=["*"], cache_control="no-cache", metadata={"a": "b"})],
         )
         assert MirrorJob.model_validate(job.model_dump()) == job

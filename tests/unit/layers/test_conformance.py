@@ -1,11 +1,13 @@
 """Every layer keeps the contract of the backend that it wraps."""
 
+import threading
 import uuid
 
 import pytest
 
 from cloudsync_core.backends.memory import MemoryBackend, MemoryOptions
 from cloudsync_core.layers.retry import Retry, RetryPolicy
+from cloudsync_core.layers.throttle import Throttle
 from cloudsync_core.layers.trace import RequestCounts, Trace
 from cloudsync_core.location import Location
 from cloudsync_core.testing import BackendContract
@@ -34,3 +36,8 @@ class TestRetry(LayeredMemory):
 class TestTrace(LayeredMemory):
     def wrap(self, inner):
         return Trace(inner, RequestCounts())
+
+
+class TestThrottle(LayeredMemory):
+    def wrap(self, inner):
+        return Throttle(inner, 1e6, threading.Event())
