@@ -34,6 +34,7 @@ from cloudsync_s3.copies import Copier
 from cloudsync_s3.deletes import MOST_KEYS, Deleter
 from cloudsync_s3.place import Place
 from cloudsync_s3.puts import Putter
+from cloudsync_s3.ranges import Cutting
 
 LARGEST_OBJECT = 5 * 1024 * 1024 * MIB
 """Bytes of an object (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
@@ -67,6 +68,7 @@ class S3Backend(Backend):
         self._putter = Putter(self.place, kinds, threshold=options.multipart_threshold, part=options.part_size)
         self._copier = Copier(self.place, kinds, is_amazon=amazon, putter=self._putter)
         self._deleter = Deleter(self.place, conditional=deletes)
+        self._cutting = Cutting(allowed=self.place.ordered)
         self._capabilities = Capabilities(
             ordered_listing=self.place.ordered,
             put_if_absent=IfAbsent in kinds,
@@ -98,7 +100,7 @@ class S3Backend(Backend):
             raise UnsupportedOperationError(
                 "a listing without order cannot start after a key", operation="list", location=self.location
             )
-        return lookup.pages(self.place, prefix, start_after)
+        return lookup.pages(self.place, prefix, start_after, self._cutting)
 
     def stat(self, key: str) -> ObjectInfo:
         """Return what the object is; see `Backend.stat`."""

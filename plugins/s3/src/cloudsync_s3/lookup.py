@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import Future
 
 from cloudsync_core import keys
 from cloudsync_core.errors import Disposition, UnexpectedBackendError, printable
 from cloudsync_core.models import Digest, Gap, ObjectInfo, Page, Version
-from cloudsync_s3 import etags, listing
+from cloudsync_s3 import etags, listing, splits
 from cloudsync_s3.errors import FAILURES, is_bodiless
 from cloudsync_s3.place import Place, length, nanoseconds
+from cloudsync_s3.ranges import Cutting, Listing
 
 
-def pages(place: Place, prefix: str, start_after: str | None) -> Iterator[Page]:
-    """Yield the listing of everything under `prefix`; the next page is on its way while one is used."""
-    wanted = place.root + keys.folder(prefix)
-    request: dict[str, Any] = {"Bucket": place.bucket, "EncodingType": "url", "Prefix": wanted}
-    if start_after is not None:
-        request["StartAfter"] = place.root + start_after
-    asked = place.connection.list_page(**request)
-    try:
-        token = None
-        while True:
-            with place.errors("list"):
-                page = _checked(asked.result(), wanted, token)
-            token = page.token
-            if token is not None:
-                asked = place.connection.list_page(**request, ContinuationToken=token)
-            if page.keys:
-                yield _relative(place, page)
-            if token is None:
-                return
-    finally:
-        asked.cancel()
+def pages(place: Place, prefix: str, start_after: str | None, cutting: Cutting) -> Iterator[Page]:
+    """Yield the listing of everything under `prefix`; the next pages are on their way while one is used."""
+    requests = _Requests(place, place.root + keys.folder(prefix))
+    after = None if start_after is None else place.root + start_after
+    with contextlib.closing(Listing(requests, requests.prefix, after, cutting).pages()) as listed:
+        for page in listed:
+            yield _relative(place, page)
 
 
 def stat(place: Place, key: str) -> ObjectInfo:
@@ -48,6 +36,35 @@ def stat(place: Place, key: str) -> ObjectInfo:
             raise
         place.learn(response)
         return place.describe(key, length(response), response)
+
+
+class _Requests:
+    """The requests of one listing; see `cloudsync_s3.ranges.Requests`."""
+
+    def __init__(self, place: Place, prefix: str) -> None:
+        self._place = place
+        self.prefix = prefix
+
+    def page(self, after: str | None, token: str | None) -> Future[bytes]:
+        more = {} if after is None else {"StartAfter": after}
+        return self._ask(self.prefix, more if token is None else {**more, "ContinuationToken": token})
+
+    def folders(self, folder: str, after: str) -> Future[bytes]:
+        return self._ask(folder, {"StartAfter": after, "Delimiter": "/"})
+
+    def read_page(self, asked: Future[bytes], previous: str | None) -> listing.ListedPage:
+        with self._place.errors("list"):
+            return _checked(asked.result(), self.prefix, previous)
+
+    def read_folders(self, asked: Future[bytes]) -> list[str]:
+        with self._place.errors("list"):
+            try:
+                return splits.folders(asked.result())
+            except ValueError as error:
+                raise UnexpectedBackendError(str(error)) from error
+
+    def _ask(self, prefix: str, more: dict[str, str]) -> Future[bytes]:
+        return self._place.connection.list_page(Bucket=self._place.bucket, EncodingType="url", Prefix=prefix, **more)
 
 
 def _checked(document: bytes, prefix: str, previous: str | None) -> listing.ListedPage:
