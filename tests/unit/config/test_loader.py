@@ -220,8 +220,8 @@ class TestOptions:
             ("transfers: 010", "transfers: must be a whole number, without quotes"),
             ("transfers: 12:30", "transfers: must be a whole number, without quotes"),
             (
-                "memory: 128M",
-                "memory: '128M' is no number of bytes with its unit (B, KiB, MiB, GiB, TiB, kB, MB, GB, TB): write 10MiB",
+                "memory: 1M",
+                "memory: '1M' is no number of bytes with its unit (B, KiB, MiB, GiB, TiB, kB, MB, GB, TB): write 10MiB",
             ),
             ("memory: 0", "memory: must be at least 1B"),
             ("memory: true", "memory: must be a number of bytes: 128MiB"),

@@ -1,5 +1,6 @@
 """When an operation is tried again, how long is waited before it, and what ends the waiting."""
 
+import contextlib
 import threading
 import time
 
@@ -159,3 +160,32 @@ class TestWaiting:
         with pytest.raises(UnavailableError):
             AT_ONCE.call(operation, stop)
         assert operation.calls == 1
+
+
+class TestWhoIsTold:
+    """Concurrency, of refusals."""
+
+    def told(self, *errors, attempts=5, operation=None):
+        heard = []
+        policy = RetryPolicy(attempts=attempts, first_wait=0, told=heard.append)
+        with contextlib.suppress(type(errors[-1])):
+            policy.call(operation or Operation(*errors))
+        return heard
+
+    def test_hears_every_error_that_may_pass(self):
+        errors = [ThrottledError("slow down"), UnavailableError("down")]
+        assert self.told(*errors) == errors
+
+    def test_hears_the_last_one_too(self):
+        errors = [ThrottledError("slow down"), ThrottledError("slow down")]
+        assert self.told(*errors, attempts=2) == errors
+
+    def test_hears_nothing_of_what_is_final(self):
+        assert self.told(ObjectNotFoundError("gone")) == []
+
+    def test_hears_an_error_once_though_one_operation_is_made_of_another(self):
+        heard = []
+        policy = RetryPolicy(first_wait=0, told=heard.append)
+        inner = Operation(ThrottledError("slow down"))
+        assert policy.call(lambda: policy.call(inner)) == "done"
+        assert len(heard) == 1
