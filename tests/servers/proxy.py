@@ -126,7 +126,12 @@ class Proxy:
             def answer(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                request = Request(self.command, self.path, headers, self.rfile.read(length))
+                content = self.rfile.read(length)
+                if len(content) < length:
+                    # The client has gone in the middle of its request, which a server would not serve.
+                    self.close_connection = True
+                    return
+                request = Request(self.command, self.path, headers, content)
                 proxy.requests.append(request)
                 response = proxy.rule(request, lambda: proxy.forward(request))
                 if response is None:

@@ -115,7 +115,8 @@ from cloudsync_s3.backend import S3Backend
 from cloudsync_s3.config import S3Options
 backend = S3Backend(Location("s3", {moto_s3.make_bucket()!r}), S3Options(**{moto_s3.options!r}))
 backend.put("key", Body(b"content"))
-backend.get("key").__enter__().read()
+with backend.get("key") as reader:
+    assert reader.read() == b"content"
 child = os.fork()
 if child == 0:
     refused = 0

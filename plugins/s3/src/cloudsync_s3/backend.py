@@ -27,7 +27,7 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
-from cloudsync_s3 import lookup, reading
+from cloudsync_s3 import lookup
 from cloudsync_s3.conditions import Kinds
 from cloudsync_s3.config import MIB, S3Options
 from cloudsync_s3.copies import Copier
@@ -35,6 +35,7 @@ from cloudsync_s3.deletes import MOST_KEYS, Deleter
 from cloudsync_s3.place import Place
 from cloudsync_s3.puts import Putter
 from cloudsync_s3.ranges import Cutting
+from cloudsync_s3.reading import Reader
 
 LARGEST_OBJECT = 5 * 1024 * 1024 * MIB
 """Bytes of an object (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
@@ -67,6 +68,7 @@ class S3Backend(Backend):
         deletes = amazon if options.conditional_deletes == "auto" else options.conditional_deletes
         self._putter = Putter(self.place, kinds, threshold=options.multipart_threshold, part=options.part_size)
         self._copier = Copier(self.place, kinds, is_amazon=amazon, putter=self._putter)
+        self._reader = Reader(self.place)
         self._deleter = Deleter(self.place, conditional=deletes)
         self._cutting = Cutting(allowed=self.place.ordered)
         self._capabilities = Capabilities(
@@ -81,6 +83,7 @@ class S3Backend(Backend):
             bulk_delete_max=MOST_KEYS,
             max_object_size=LARGEST_OBJECT,
             max_key_bytes=self.place.longest_name,
+            put_memory=self._putter.memory,
         )
 
     @property
@@ -110,7 +113,7 @@ class S3Backend(Backend):
         self, key: str, *, byte_range: ByteRange | None = None, if_match: Version | None = None
     ) -> AbstractContextManager[ObjectReader]:
         """Open the object for reading; see `Backend.get`."""
-        return reading.get(self.place, key, byte_range, if_match)
+        return self._reader.get(key, byte_range, if_match)
 
     def put(
         self, key: str, body: Body, *, attributes: Attributes = NO_ATTRIBUTES, condition: PutCondition = ALWAYS

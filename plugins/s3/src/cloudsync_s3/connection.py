@@ -11,10 +11,12 @@ here survives a fork: open backends in the process that uses them (start workers
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import functools
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,7 +31,7 @@ from cloudsync_s3.errors import is_elsewhere
 from cloudsync_s3.pool import Pool, secure_context
 from cloudsync_s3.proxies import UnknownProxyError, proxy_for
 from cloudsync_s3.signing import Signer
-from cloudsync_s3.wire import Answer, Wire
+from cloudsync_s3.wire import Answer, Request, Stream, Wire
 
 if TYPE_CHECKING:
     from cloudsync_s3.exact import ExactClient
@@ -39,7 +41,7 @@ T = TypeVar("T")
 IN_FLIGHT = 32
 """Requests at most that were begun over the wire and not waited for yet; more wait for their turn."""
 
-_OVER_THE_WIRE = ("head_object", "copy_object", "delete_object", "delete_objects")
+_OVER_THE_WIRE = operations.OPERATIONS.keys() - {"get_object", "list_objects_v2"}
 
 
 class Connection:
@@ -100,13 +102,15 @@ class Connection:
 
         Args:
             operation: the name of botocore's method.
-            parameters: botocore's.
+            parameters: botocore's; the body of a part may be an iterable of pieces of it, with their ContentLength.
         """
         self._refuse_after_a_fork()
         if operation in _OVER_THE_WIRE:
             answer = self._ask(operation, parameters, operations.response)
             if answer is not None:
                 return answer
+        if not isinstance(parameters.get("Body", b""), bytes):
+            parameters["Body"] = b"".join(parameters["Body"])
         return self.wait(self._exact().start(operation, parameters))
 
     def start(self, operation: str, **parameters: Any) -> Future[dict[str, Any]]:
@@ -128,21 +132,37 @@ class Connection:
             botocore.exceptions.ClientError: the server refused.
         """
         self._refuse_after_a_fork()
-        if self._ask("get_object", parameters, operations.response, reads=False) is None:
-            self.drop(self.call("get_object", **parameters)["Body"])
+        with self.stream(**parameters):
+            pass
 
-    def open(self, first: int, **parameters: Any) -> tuple[dict[str, Any], bytes]:
-        """Make a GetObject request; return its response and up to `first` bytes that were read from its body."""
+    @contextlib.contextmanager
+    def stream(self, **parameters: Any) -> Iterator[tuple[dict[str, Any], Callable[[int], bytes]]]:
+        """Make a GetObject request; yield its response, and what reads so many bytes of its body.
+
+        Fewer bytes come only at the end of the body. What is left at the end of the block is not waited for.
+        """
         self._refuse_after_a_fork()
-        return self.wait(self._exact().open(first, parameters))
+        with contextlib.ExitStack() as stack:
+            opened: list[Stream] = []
 
-    def read(self, body: Any, size: int) -> Future[bytes]:
-        """Begin to read `size` bytes of the body of a response of `open`, fewer only where it ends."""
-        return self._exact().read(body, size)
+            def begin(wire: Wire, request: Request) -> Answer:
+                opened.append(stack.enter_context(wire.open(request)))
+                answer = opened[0].answer
+                return answer if answer.is_success else dataclasses.replace(answer, body=opened[0].read())
 
-    def drop(self, body: Any) -> None:
-        """Let go of such a body, and of its connection unless the body was read to its end."""
-        self._exact().drop(body)
+            response = self._ask("get_object", parameters, operations.response, begin)
+            if response is not None:
+                yield response, opened[0].read
+                return
+            response, _ = self.wait(self._exact().open(0, parameters))
+            body = response["Body"]
+            stack.callback(self._exact().drop, body)
+            yield response, lambda size: self.wait(self._exact().read(body, size))
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Begin work that makes requests, in a thread of the connection's."""
+        self._refuse_after_a_fork()
+        return self._threads.submit(work)
 
     def wait(self, future: Future[T]) -> T:
         """Return what the work returns; an interrupt of this thread cancels it."""
@@ -172,8 +192,7 @@ class Connection:
         name: str,
         parameters: Mapping[str, Any],
         read: Callable[[operations.Operation, Answer], T],
-        *,
-        reads: bool = True,
+        send: Callable[[Wire, Request], Answer] = Wire.request,
     ) -> T | None:
         """Make a request over the wire and return what `read` makes of the answer; `None` if it must go the exact way.
 
@@ -187,7 +206,7 @@ class Connection:
         if wire is None or request is None:
             return None
         try:
-            return read(operation, wire.request(request, reads=reads))
+            return read(operation, send(wire, request))
         except ClientError as failure:
             if not is_elsewhere(failure):
                 raise

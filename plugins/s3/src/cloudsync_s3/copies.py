@@ -13,9 +13,10 @@ from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, etags, lookup
 from cloudsync_s3.config import LARGEST_REQUEST, MIB
+from cloudsync_s3.parts import part_size
 from cloudsync_s3.place import Place
 from cloudsync_s3.puts import Putter, written
-from cloudsync_s3.uploads import MultipartUpload, part_size
+from cloudsync_s3.uploads import MultipartUpload
 
 
 class Copier:

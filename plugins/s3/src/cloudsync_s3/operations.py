@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError, create_parser
 
+from cloudsync_s3.signing import UNSIGNED_PAYLOAD
 from cloudsync_s3.wire import NO_PAYLOAD, Answer, Request
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -31,6 +32,9 @@ _ATTRIBUTES = {
     "ContentType": "content-type",
 }
 _CONDITIONS = {"IfMatch": "if-match", "IfNoneMatch": "if-none-match"}
+_NAMES = ("Bucket", "Key")
+_UPLOAD = {"UploadId": "uploadId"}
+_PART = {**_UPLOAD, "PartNumber": "partNumber"}
 _TOLD = {
     **_ATTRIBUTES,
     "ETag": "etag",
@@ -51,14 +55,16 @@ class Operation(NamedTuple):
         method: of HTTP.
         query: names of query parameters by those of botocore's.
         headers: names of headers by those of botocore's parameters.
+        others: those of botocore's parameters that are said otherwise.
         fixed: the query parameters that make it this operation.
-        may_fail_late: whether a success can hold an error in its body (D11).
+        may_fail_late: whether its answer is a document, in which a success can turn out to be an error (D11).
     """
 
     name: str
     method: str
     query: Mapping[str, str] = {}
     headers: Mapping[str, str] = {}
+    others: tuple[str, ...] = ()
     fixed: Mapping[str, str] = {}
     may_fail_late: bool = False
 
@@ -88,37 +94,67 @@ OPERATIONS: Mapping[str, Operation] = {
             "CopySourceIfMatch": "x-amz-copy-source-if-match",
             "MetadataDirective": "x-amz-metadata-directive",
         },
+        others=("CopySource", "Metadata"),
         may_fail_late=True,
     ),
+    "create_multipart_upload": Operation(
+        "CreateMultipartUpload",
+        "POST",
+        headers=_ATTRIBUTES,
+        others=("Metadata",),
+        fixed={"uploads": ""},
+        may_fail_late=True,
+    ),
+    "upload_part": Operation(
+        "UploadPart", "PUT", query=_PART, headers={"ContentMD5": "content-md5"}, others=("Body", "ContentLength")
+    ),
+    "upload_part_copy": Operation(
+        "UploadPartCopy",
+        "PUT",
+        query=_PART,
+        headers={"CopySourceIfMatch": "x-amz-copy-source-if-match", "CopySourceRange": "x-amz-copy-source-range"},
+        others=("CopySource",),
+        may_fail_late=True,
+    ),
+    "complete_multipart_upload": Operation(
+        "CompleteMultipartUpload",
+        "POST",
+        query=_UPLOAD,
+        headers=_CONDITIONS,
+        others=("MultipartUpload",),
+        may_fail_late=True,
+    ),
+    "abort_multipart_upload": Operation("AbortMultipartUpload", "DELETE", query=_UPLOAD),
     "delete_object": Operation("DeleteObject", "DELETE", headers=_CONDITIONS),
-    "delete_objects": Operation("DeleteObjects", "POST", fixed={"delete": ""}, may_fail_late=True),
+    "delete_objects": Operation("DeleteObjects", "POST", others=("Delete",), fixed={"delete": ""}, may_fail_late=True),
 }
 """By the names of botocore's methods."""
 
 
 def request(operation: Operation, parameters: Mapping[str, Any]) -> Request | None:
     """Return the request for an operation with botocore's parameters, `None` where one of them is not known here."""
-    key: str | None = None
     query = dict(operation.fixed)
     headers: dict[str, str] = {}
-    body = b""
     for name, value in parameters.items():
         if name in operation.query:
             query[operation.query[name]] = str(value)
         elif name in operation.headers:
             headers[operation.headers[name]] = value
-        elif name == "Key":
-            key = value
-        elif name == "CopySource" and operation.name == "CopyObject":
-            headers["x-amz-copy-source"] = quote(f"{value['Bucket']}/{value['Key']}", safe="/-._~")
-        elif name == "Metadata" and operation.name == "CopyObject":
-            headers.update({f"{_METADATA}{name}": text for name, text in value.items()})
-        elif name == "Delete" and operation.name == "DeleteObjects":
-            body = _keys_to_delete(value)
-            headers["content-type"] = "application/xml"
-            headers["content-md5"] = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode("ascii")
-        elif name != "Bucket":
+        elif name not in _NAMES and name not in operation.others:
             return None
+    headers.update({f"{_METADATA}{name}": text for name, text in parameters.get("Metadata", {}).items()})
+    if "CopySource" in parameters:
+        source = parameters["CopySource"]
+        headers["x-amz-copy-source"] = quote(f"{source['Bucket']}/{source['Key']}", safe="/-._~")
+    key = parameters.get("Key")
+    if "Body" in parameters:
+        # Its MD5, which is signed, vouches for it: to hash all of it once more would cost more than to send it.
+        size = parameters["ContentLength"]
+        return Request(operation.method, key, query, headers, parameters["Body"], size, UNSIGNED_PAYLOAD)
+    body = _document_of(parameters)
+    if body:
+        headers["content-type"] = "application/xml"
+        headers["content-md5"] = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode("ascii")
     payload = hashlib.sha256(body).hexdigest() if body else NO_PAYLOAD
     return Request(operation.method, key, query, headers, body, len(body), payload)
 
@@ -137,13 +173,22 @@ def response(operation: Operation, answer: Answer) -> dict[str, Any]:
         name.removeprefix(_METADATA): value for name, value in headers.items() if name.startswith(_METADATA)
     }
     found["ResponseMetadata"] = {"HTTPStatusCode": answer.status, "HTTPHeaders": headers}
-    if operation.name == "HeadObject":
+    if operation.name in {"HeadObject", "GetObject"}:
+        if "content-range" in headers:
+            found["ContentRange"] = headers["content-range"]
         if headers.get("content-length", "").isdecimal():
             found["ContentLength"] = int(headers["content-length"])
         if "last-modified" in headers:
             found["LastModified"] = _moment(headers["last-modified"])
     elif operation.name == "CopyObject":
         found["CopyObjectResult"] = {} if document is None else _fields(document)
+    elif operation.name == "UploadPartCopy":
+        found["CopyPartResult"] = {} if document is None else _fields(document)
+    elif operation.name in {"CreateMultipartUpload", "CompleteMultipartUpload"}:
+        found.update({} if document is None else _fields(document))
+        wanted = "UploadId" if operation.name == "CreateMultipartUpload" else "ETag"
+        if wanted not in found:
+            raise ResponseParserError(f"the answer holds no {wanted}")
     elif operation.name == "DeleteObjects":
         entries = [] if document is None else list(document)
         found["Deleted"] = [_fields(entry) for entry in entries if _name(entry) == "Deleted"]
@@ -172,9 +217,26 @@ def _refusal(operation: Operation, answer: Answer, status: int) -> ClientError:
     return ClientError(parsed, operation.name)
 
 
+def _document_of(parameters: Mapping[str, Any]) -> bytes:
+    """Return the document that a request sends, if it sends one."""
+    if "Delete" in parameters:
+        return _keys_to_delete(parameters["Delete"])
+    if "MultipartUpload" in parameters:
+        return _parts_to_complete(parameters["MultipartUpload"])
+    return b""
+
+
 def _keys_to_delete(delete: Mapping[str, Any]) -> bytes:
     keys = "".join(f"<Object><Key>{escape(entry['Key'])}</Key></Object>" for entry in delete["Objects"])
     return f'<Delete xmlns="{_NAMESPACE}">{keys}<Quiet>{str(delete["Quiet"]).lower()}</Quiet></Delete>'.encode()
+
+
+def _parts_to_complete(upload: Mapping[str, Any]) -> bytes:
+    parts = "".join(
+        f"<Part><ETag>{escape(part['ETag'])}</ETag><PartNumber>{part['PartNumber']}</PartNumber></Part>"
+        for part in upload["Parts"]
+    )
+    return f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{parts}</CompleteMultipartUpload>'.encode()
 
 
 def _moment(text: str) -> dt.datetime:

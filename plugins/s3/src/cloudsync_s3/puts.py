@@ -14,7 +14,7 @@ from cloudsync_core.body import Body
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, etags
-from cloudsync_s3.parts import LARGE_PART, MOST_PARTS, Part, cut, part_size
+from cloudsync_s3.parts import LARGE_PART, MOST_PARTS, Part, cut, memory, part_size
 from cloudsync_s3.place import Place
 from cloudsync_s3.sending import Sender
 from cloudsync_s3.uploads import MultipartUpload, Target
@@ -36,6 +36,14 @@ class Putter:
         self._threshold = threshold
         self._part = part
         self._sender = Sender(place)
+
+    @property
+    def memory(self) -> int:
+        """The bytes of one object that a put holds: of one in parts, or of one that is put together from its chunks.
+
+        Of objects of more than 156 GiB it is more, because there are no more than 10,000 parts; nothing bounds those.
+        """
+        return max(memory(max(self._part, LARGE_PART)), 2 * self._threshold)
 
     def put(self, key: str, body: Body, attributes: Attributes, condition: PutCondition) -> ObjectInfo:
         """Write an object; see `Backend.put`."""

@@ -6,6 +6,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -16,11 +17,9 @@ from cloudsync_core.errors import Disposition, IntegrityError, UnsupportedOperat
 from cloudsync_core.models import Digest
 from cloudsync_s3 import etags
 from cloudsync_s3.errors import FAILURES, is_code
-from cloudsync_s3.parts import MOST_PARTS, Part, in_flight, part_size
+from cloudsync_s3.parts import MOST_PARTS, Part, in_flight
 from cloudsync_s3.place import Place
 from cloudsync_s3.sending import Sender
-
-__all__ = ["MultipartUpload", "Target", "part_size"]
 
 SECONDS_TO_SETTLE = 5.0
 """How long parts on their way may take to arrive before an upload that failed is aborted."""
@@ -76,6 +75,7 @@ class MultipartUpload:
         self._digests = hashlib.md5(usedforsecurity=False)
         self._comparable = self._proven = target.place.etag_is_md5
         self._completed = False
+        self._abandoned = threading.Event()
         self.size = 0
 
     def __enter__(self) -> Self:
@@ -109,7 +109,7 @@ class MultipartUpload:
             self._digests.update(part.md5)
             self.size += part.size
             number = self._next()
-            sending = self._target.sender.begin(self._place, number, part)
+            sending = self._target.sender.begin(self._place, number, part, self._abandoned)
             self._pending.append((number, part.md5.hex(), sending))
 
     def copy(self, origin: dict[str, Any], size: int) -> None:
@@ -207,6 +207,7 @@ class MultipartUpload:
 
     def _abort(self, error: BaseException | None) -> None:
         """Remove every part, once none is on its way any more: one that arrived after an abort would stay."""
+        self._abandoned.set()
         sendings = [sending for _, _, sending in self._pending]
         try:
             concurrent.futures.wait(sendings, SECONDS_TO_SETTLE)

@@ -6,11 +6,12 @@ one table of errors.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import http.client
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from botocore.credentials import ReadOnlyCredentials
 
@@ -53,7 +54,7 @@ class Answer:
     Attributes:
         status: of HTTP.
         headers: by lower-case names.
-        body: the whole content.
+        body: the content that was read.
     """
 
     status: int
@@ -64,6 +65,42 @@ class Answer:
     def is_success(self) -> bool:
         """Whether the status is one of success."""
         return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls successful
+
+
+class Stream:
+    """The content of an answer, which is still to come.
+
+    Args:
+        response: what `http.client` has of it.
+        url: of the server.
+
+    Attributes:
+        answer: its status and its headers.
+    """
+
+    def __init__(self, response: http.client.HTTPResponse, url: str) -> None:
+        self._response = response
+        self._url = url
+        headers = {name.lower(): _text(value) for name, value in response.getheaders()}
+        self.answer = Answer(response.status, headers, b"")
+
+    def read(self, size: int | None = None) -> bytes:
+        """Return the next `size` bytes, fewer only at the end of the content; by default all that is left.
+
+        Raises:
+            botocore.exceptions.BotoCoreError: the content ended before the length that the server told.
+        """
+        with as_botocore(self._url):
+            data = self._response.read(size)
+            missing = self._response.length
+            if size is not None and len(data) < size and missing:
+                raise http.client.IncompleteRead(data, missing)
+        return data
+
+    @property
+    def leaves_connection(self) -> bool:
+        """Whether everything has been read, and the connection can serve another request."""
+        return self._response.isclosed() and not self._response.will_close
 
 
 class Wire:
@@ -98,16 +135,21 @@ class Wire:
             self._before_path = f"http://{address.netloc}"
             self._unsigned.update(proxy.headers)
 
-    def request(self, request: Request, *, reads: bool = True) -> Answer:
+    def request(self, request: Request) -> Answer:
         """Send a request and return the answer, whatever its status.
-
-        Args:
-            request: what is asked.
-            reads: whether the content of a success is wanted; otherwise the connection is closed on it.
 
         Raises:
             botocore.exceptions.BotoCoreError: there are no credentials, or no whole answer came.
             botocore.parsers.ResponseParserError: what came is no HTTP.
+        """
+        with self.open(request) as stream:
+            return dataclasses.replace(stream.answer, body=stream.read())
+
+    @contextlib.contextmanager
+    def open(self, request: Request) -> Iterator[Stream]:
+        """Send a request and yield the answer, whatever its status, to be read in the block; it raises as `request`.
+
+        What is left unread at the end of the block is not waited for: the connection is closed on it.
         """
         path = self._address.path(request.key)
         query = query_string(request.query)
@@ -125,15 +167,15 @@ class Wire:
                 moment=time.time(),
             )
         connection = self._pool.take()
-        keep = False
+        stream = None
+        whole = False
         try:
             with as_botocore(self._address.url):
                 whole = self._send(connection, request, target, headers)
-                answer, reusable = _receive(connection, reads=reads)
-                keep = whole and reusable
+                stream = Stream(connection.getresponse(), self._address.url)
+            yield stream
         finally:
-            self._pool.give_back(connection, keep=keep)
-        return answer
+            self._pool.give_back(connection, keep=whole and stream is not None and stream.leaves_connection)
 
     def close(self) -> None:
         """Close the connections: requests that are under way fail, and wait for nothing any more."""
@@ -157,17 +199,6 @@ class Wire:
             # Most likely the server has refused what comes, and said why.
             return False
         return True
-
-
-def _receive(connection: http.client.HTTPConnection, *, reads: bool) -> tuple[Answer, bool]:
-    """Return the answer, and whether the connection can serve another request."""
-    response = connection.getresponse()
-    headers = {name.lower(): _text(value) for name, value in response.getheaders()}
-    if not reads and Answer(response.status, headers, b"").is_success:
-        response.close()
-        return Answer(response.status, headers, b""), False
-    body = response.read()
-    return Answer(response.status, headers, body), not response.will_close
 
 
 def _text(value: str) -> str:
