@@ -99,3 +99,25 @@ def test_python_m_is_the_same_command():
         [sys.executable, "-m", "cloudsync_core", "--version"], capture_output=True, text=True, check=True, timeout=60
     )
     assert finished.stdout.startswith("cloudsync ")
+
+
+class TestGarbage:
+    """Looking for cycles costs a run some per cent; the library leaves that to the program that uses it."""
+
+    @staticmethod
+    def thresholds_after(code):
+        finished = subprocess.run(
+            [sys.executable, "-c", f"import gc, sys\n{code}\nprint(gc.get_threshold()[0])"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return int(finished.stdout.splitlines()[-1])
+
+    def test_is_looked_for_less_often_by_the_command(self):
+        run = "sys.argv = ['cloudsync', 'version']\ntry: main()\nexcept SystemExit: pass"
+        assert self.thresholds_after(f"from cloudsync_core.cli import main\n{run}") > 10 * self.thresholds_after("")
+
+    def test_is_left_alone_by_the_library(self):
+        assert self.thresholds_after("import cloudsync_core.cli.root, cloudsync_core") == self.thresholds_after("")

@@ -10,7 +10,9 @@ import yaml
 from cloudsync_core.config import reference
 from cloudsync_core.config.loader import load
 from cloudsync_core.config.schema import schema
+from cloudsync_core.engine.bandwidth import Timetable
 from cloudsync_core.engine.patterns import Patterns
+from cloudsync_core.engine.quantities import parse_bytes
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
@@ -84,6 +86,19 @@ class TestPatterns:
     def test_the_last_match_decides(self):
         patterns = Patterns(["*.log", "!important.log"])
         assert (patterns.match("a.log"), patterns.match("deep/important.log")) == (True, False)
+
+
+class TestLimits:
+    def test_bandwidth_is_written_as_the_table_says(self):
+        written = [names_in(row[0])[0] for row in table_after("Concurrency and limits")]
+        assert [Timetable.parse(text).limits for text in written] == [True, False, True, True, True]
+
+    def test_every_unit_is_listed(self):
+        units = re.search(r"A number of bytes has a unit: (.*?\))\.", PAGE.replace("\n", " "))[1]
+        assert [parse_bytes(f"1{unit}") for unit in names_in(units)] == [
+            *(1024**power for power in range(5)),
+            *(1000**power for power in range(1, 5)),
+        ]
 
 
 class TestYaml:
