@@ -5,10 +5,12 @@ from typing import ClassVar
 
 import pytest
 
+from cloudsync_core.errors import PreconditionFailedError
 from cloudsync_core.testing import BackendContract
 from cloudsync_core.testing.clauses.conditions import ConditionClauses
 from cloudsync_core.testing.clauses.deleting import DeletingClauses
 from cloudsync_core.testing.clauses.reading import ReadingClauses
+from cloudsync_core.testing.clauses.setting import content, store
 from cloudsync_core.testing.clauses.sharing import SharingClauses
 from cloudsync_core.testing.clauses.writing import WritingClauses
 from tests.servers.proxy import Request, error, proxy_before
@@ -32,6 +34,14 @@ class _OnMoto:
             return open_s3(server, "no-such-bucket" if root == "missing" else bucket, root, **self.options)
 
         return make
+
+    def test_G1_a_copy_of_another_version_raises(self, backend):
+        """The server copies whatever version is there; what it made is whole, and is not taken for what was listed."""
+        info = store(backend, "object", b"old")
+        store(backend, "object", b"newer")
+        with pytest.raises(PreconditionFailedError):
+            backend.copy(backend, info, "copy")
+        assert content(backend, "copy") == b"newer"
 
     def leftovers(self, backend):
         uploads = backend.server.client.list_multipart_uploads(Bucket=backend.place.bucket)

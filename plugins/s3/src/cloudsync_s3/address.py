@@ -62,7 +62,8 @@ class Address:
         host = parts.hostname or ""
         in_host = not path_style and "." not in bucket and not _is_ip(host)
         port = parts.port or DEFAULT_PORTS[parts.scheme]
-        return cls(parts.scheme, f"{bucket}.{host}" if in_host else host, port, parts.path.rstrip("/"), bucket, in_host)
+        base = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=-._~")
+        return cls(parts.scheme, f"{bucket}.{host}" if in_host else host, port, base, bucket, in_host)
 
     @property
     def netloc(self) -> str:

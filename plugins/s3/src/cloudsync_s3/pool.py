@@ -22,6 +22,7 @@ import botocore.exceptions as botocore_errors
 from botocore.httpsession import where
 from botocore.parsers import ResponseParserError
 
+from cloudsync_core.backends import http1
 from cloudsync_s3.address import Address
 from cloudsync_s3.proxies import Proxy
 
@@ -29,40 +30,7 @@ IDLE_SECONDS = 15.0
 """How long a connection may wait for its next request: less than servers, and what stands before them, keep one."""
 
 _FAILURES = (OSError, http.client.HTTPException, UnicodeError)
-_Idle = collections.deque[tuple[http.client.HTTPConnection, float]]
-
-
-class _Lines:
-    """The lines of an answer's head, and whether the empty one has come that ends it."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.ended = False
-
-    def readline(self, limit: int = -1) -> bytes:
-        line: bytes = self._file.readline(limit)
-        self.ended = line in {b"\r\n", b"\n"}
-        return line
-
-    def close(self) -> None:
-        self._file.close()
-
-
-class _Response(http.client.HTTPResponse):
-    """An answer whose head is whole; `http.client` takes one that is cut off between two headers for an answer too."""
-
-    fp: Any
-
-    def begin(self) -> None:
-        file = self.fp
-        lines = self.fp = _Lines(file)
-        try:
-            super().begin()
-        finally:
-            if self.fp is lines:
-                self.fp = file
-        if not lines.ended:
-            raise http.client.RemoteDisconnected("the connection ended before the headers did")
+_Idle = collections.deque[tuple[socket.socket, float]]
 
 
 class Pool:
@@ -91,11 +59,11 @@ class Pool:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._idle: _Idle = collections.deque()
-        self._busy: set[http.client.HTTPConnection] = set()
+        self._busy: set[socket.socket] = set()
         self._closed = False
         weakref.finalize(self, _close_all, self._idle)
 
-    def take(self) -> http.client.HTTPConnection:
+    def take(self) -> socket.socket:
         """Return a connection for one request: of those that are kept the last used, or a new one.
 
         Raises:
@@ -104,32 +72,35 @@ class Pool:
         since = time.monotonic() - IDLE_SECONDS
         while self._idle:
             try:
-                connection, used = self._idle.pop()
+                sock, used = self._idle.pop()
             except IndexError:
                 break
-            if used >= since and not _is_readable(connection.sock):
-                self._busy.add(connection)
-                return connection
-            connection.close()
-        return self._connect()
+            if used >= since and not _is_readable(sock):
+                self._busy.add(sock)
+                return sock
+            sock.close()
+        sock = self._connect()
+        self._busy.add(sock)
+        return sock
 
-    def give_back(self, connection: http.client.HTTPConnection, *, keep: bool) -> None:
+    def give_back(self, sock: socket.socket, *, keep: bool) -> None:
         """Take back a connection, to keep or to close it."""
-        self._busy.discard(connection)
+        self._busy.discard(sock)
         if keep and not self._closed:
-            self._idle.append((connection, time.monotonic()))
+            self._idle.append((sock, time.monotonic()))
         else:
-            connection.close()
+            sock.close()
 
     def close(self) -> None:
         """Close the connections: requests that are under way fail, and wait for nothing any more."""
         self._closed = True
         _close_all(self._idle)
-        for connection in list(self._busy):
-            with contextlib.suppress(OSError, AttributeError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+        for sock in list(self._busy):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self) -> socket.socket:
+        """Return a new connection, through a tunnel of the proxy's where it is to be secure."""
         address, proxy = self._address, self._proxy
         host, port = (address.host, address.port) if proxy is None else (proxy.host, proxy.port)
         timeout = self._connect_timeout
@@ -141,15 +112,14 @@ class Pool:
                 connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=self._context())
                 if proxy is not None:
                     connection.set_tunnel(address.host, address.port, dict(proxy.headers))
-            connection.response_class = _Response
-            self._busy.add(connection)
             try:
                 connection.connect()
-                connection.sock.settimeout(self._read_timeout)
             except BaseException:
-                self.give_back(connection, keep=False)
+                connection.close()
                 raise
-        return connection
+        sock: socket.socket = connection.sock
+        sock.settimeout(self._read_timeout)
+        return sock
 
 
 def secure_context(ca_bundle: Path | None, *, verify: bool) -> ssl.SSLContext:
@@ -187,21 +157,17 @@ def as_botocore(url: str, *, connecting: bool = False, proxy: Proxy | None = Non
     except TimeoutError as error:
         kind = botocore_errors.ConnectTimeoutError if connecting else botocore_errors.ReadTimeoutError
         raise kind(endpoint_url=url, error=error) from error
-    except http.client.IncompleteRead as error:
-        got = len(error.partial)
-        expected = "more" if error.expected is None else got + error.expected
-        raise botocore_errors.IncompleteReadError(actual_bytes=got, expected_bytes=expected) from error
+    except http1.CutShortError as error:
+        expected = "more" if error.expected is None else error.expected
+        raise botocore_errors.IncompleteReadError(actual_bytes=error.received, expected_bytes=expected) from error
     except _FAILURES as error:
         if connecting and proxy is not None:
             raise botocore_errors.ProxyConnectionError(proxy_url=proxy.host, error=error) from error
         if connecting:
             raise botocore_errors.EndpointConnectionError(endpoint_url=url, error=error) from error
-        if isinstance(error, OSError):
-            raise botocore_errors.ConnectionClosedError(endpoint_url=url, error=error) from error
-        raise ResponseParserError(f"the answer is no HTTP ({type(error).__name__})") from error
-    except ValueError as error:
-        # A header that cannot be sent, such as an ETag with a line break that some server has listed.
-        raise botocore_errors.HTTPClientError(error=error) from error
+        raise botocore_errors.ConnectionClosedError(endpoint_url=url, error=error) from error
+    except http1.NotHttpError as error:
+        raise ResponseParserError(str(error)) from error
 
 
 def _is_readable(sock: Any) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import http.client
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+import botocore.exceptions
 from botocore.credentials import ReadOnlyCredentials
 
+from cloudsync_core.backends import http1
 from cloudsync_s3.address import Address
 from cloudsync_s3.pool import Pool, as_botocore
 from cloudsync_s3.proxies import Proxy
@@ -71,18 +72,17 @@ class Stream:
     """The content of an answer, which is still to come.
 
     Args:
-        response: what `http.client` has of it.
+        incoming: the answer, whose head has come.
         url: of the server.
 
     Attributes:
         answer: its status and its headers.
     """
 
-    def __init__(self, response: http.client.HTTPResponse, url: str) -> None:
-        self._response = response
+    def __init__(self, incoming: http1.Answer, url: str) -> None:
+        self._incoming = incoming
         self._url = url
-        headers = {name.lower(): _text(value) for name, value in response.getheaders()}
-        self.answer = Answer(response.status, headers, b"")
+        self.answer = Answer(incoming.status, incoming.headers, b"")
 
     def read(self, size: int | None = None) -> bytes:
         """Return the next `size` bytes, fewer only at the end of the content; by default all that is left.
@@ -91,16 +91,12 @@ class Stream:
             botocore.exceptions.BotoCoreError: the content ended before the length that the server told.
         """
         with as_botocore(self._url):
-            data = self._response.read(size)
-            missing = self._response.length
-            if size is not None and len(data) < size and missing:
-                raise http.client.IncompleteRead(data, missing)
-        return data
+            return self._incoming.read(size)
 
     @property
     def leaves_connection(self) -> bool:
         """Whether everything has been read, and the connection can serve another request."""
-        return self._response.isclosed() and not self._response.will_close
+        return self._incoming.reusable
 
 
 class Wire:
@@ -166,41 +162,55 @@ class Wire:
                 payload=request.payload,
                 moment=time.time(),
             )
-        connection = self._pool.take()
+        head = _head(f"{request.method} {target} HTTP/1.1", headers, self._unsigned, _length(request))
+        sock = self._pool.take()
         stream = None
         whole = False
         try:
             with as_botocore(self._address.url):
-                whole = self._send(connection, request, target, headers)
-                stream = Stream(connection.getresponse(), self._address.url)
+                whole = _send(sock, head, request)
+                stream = Stream(_incoming(sock, request.method), self._address.url)
             yield stream
         finally:
-            self._pool.give_back(connection, keep=whole and stream is not None and stream.leaves_connection)
+            self._pool.give_back(sock, keep=whole and stream is not None and stream.leaves_connection)
 
     def close(self) -> None:
         """Close the connections: requests that are under way fail, and wait for nothing any more."""
         self._pool.close()
 
-    def _send(
-        self, connection: http.client.HTTPConnection, request: Request, target: str, headers: Mapping[str, str]
-    ) -> bool:
-        """Send a request; return whether the server took all of it."""
-        connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-        for sent in (headers, self._unsigned):
-            for name, value in sent.items():
-                connection.putheader(name, value.encode())
-        if request.size or request.method in {"PUT", "POST"}:
-            connection.putheader("content-length", str(request.size))
-        try:
-            connection.endheaders(request.body or None)
-        except (BrokenPipeError, ConnectionResetError):
-            if not request.size:
-                raise
-            # Most likely the server has refused what comes, and said why.
-            return False
-        return True
+
+def _length(request: Request) -> Mapping[str, str]:
+    return {"content-length": str(request.size)} if request.size or request.method in {"PUT", "POST"} else {}
 
 
-def _text(value: str) -> str:
-    """Return a header's value, which `http.client` takes for Latin-1, as the UTF-8 that servers mean."""
-    return value if value.isascii() else value.encode("latin-1").decode("utf-8", "surrogateescape")
+def _head(first: str, *headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request.
+
+    Raises:
+        botocore.exceptions.HTTPClientError: a header cannot be said, such as an ETag with a line break that some server
+            has listed.
+    """
+    lines = [first, *(f"{name}: {value}" for some in headers for name, value in some.items()), "", ""]
+    head = "\r\n".join(lines)
+    if not head.count("\r") == head.count("\n") == len(lines) - 1 or "\0" in head:
+        raise botocore.exceptions.HTTPClientError(error=ValueError("a header holds a line break"))
+    return head.encode()
+
+
+def _send(sock: http1.Socket, head: bytes, request: Request) -> bool:
+    """Send a request; return whether the server took all of it."""
+    try:
+        http1.send(sock, head, request.body)
+    except (BrokenPipeError, ConnectionResetError):
+        if not request.size:
+            raise
+        # Most likely the server has refused what comes, and said why.
+        return False
+    return True
+
+
+def _incoming(sock: http1.Socket, method: str) -> http1.Answer:
+    try:
+        return http1.Answer(sock, method)
+    except http1.CutShortError as error:
+        raise ConnectionResetError("the connection ended before there was an answer") from error
