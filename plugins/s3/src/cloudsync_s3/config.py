@@ -47,7 +47,8 @@ class S3Options(BackendOptions):
     path_style: bool | None = Field(
         None,
         description="Put the bucket into the path of the URL (true) or into the host name (false). "
-        "Default: the path for a server of `endpoint_url`, the host name for Amazon S3.",
+        "Default: addressing_style of the profile, else the path for a server of `endpoint_url`, the host name for "
+        "Amazon S3.",
     )
     verify_tls: bool = Field(True, description="Check the server's certificate.")
     ca_bundle: FilePath | None = Field(
