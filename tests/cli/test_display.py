@@ -118,7 +118,7 @@ class TestLines:
 
     def test_a_log_gets_one_every_few_seconds_on_standard_error(self, invoke, often):
         result = invoke("run", "config.yaml")
-        assert any(line.startswith("site: ") and " done, " in line for line in result.err.splitlines())
+        assert any(line.startswith("site: ") and " of 300 objects, " in line for line in result.err.splitlines())
         assert "site: " not in result.out
 
     def test_json_gets_an_event(self, invoke, often):
