@@ -1,5 +1,6 @@
 """A body passes exactly the promised bytes on, or raises before the consumer has the last of them."""
 
+import dataclasses
 import hashlib
 
 import pytest
@@ -243,6 +244,20 @@ class TestObjectReader:
     def test_a_reader_of_a_range_is_as_long_as_the_range(self):
         reader = ObjectReader(self.INFO, iter([b"cd"]), 2)
         assert (reader.size, reader.read()) == (2, b"cd")
+
+    def test_what_has_been_found_right_is_not_hashed_again(self):
+        digest = Digest("md5", md5(b"abcdef").hexdigest())
+        checked = ObjectReader(dataclasses.replace(self.INFO, digests=(digest,)), iter([b"abc", b"def"])).checked()
+        for body in (checked.body(), checked.held().body()):
+            assert body.expected == (digest,)
+            assert body.read() == b"abcdef"
+            assert body.digests() == (digest,)
+
+    @pytest.mark.parametrize("data", [b"abcdeF", b"abcde"])
+    def test_D18_what_is_wrong_is_found_before_it_is_used(self, data):
+        digest = Digest("md5", md5(b"abcdef").hexdigest())
+        with pytest.raises(IntegrityError):
+            ObjectReader(dataclasses.replace(self.INFO, digests=(digest,)), iter([data])).checked()
 
     @pytest.mark.parametrize("chunks", [[b"abc"], [b"abc", b"defg"], []])
     def test_G2_fewer_or_more_bytes_than_promised_raise(self, chunks):

@@ -115,6 +115,10 @@ class S3Backend(Backend):
         """Open the object for reading; see `Backend.get`."""
         return self._reader.get(key, byte_range, if_match)
 
+    def read(self, key: str, limit: int) -> ObjectReader | None:
+        """Return a small object that is read already; see `Backend.read`."""
+        return self._reader.read(key, limit)
+
     def put(
         self, key: str, body: Body, *, attributes: Attributes = NO_ATTRIBUTES, condition: PutCondition = ALWAYS
     ) -> ObjectInfo:

@@ -98,14 +98,14 @@ class FastWay:
             raise _as_botocore(error, "PutObject") from error
         return _response(stored.etag, stored.version)
 
-    def get_object(self, key: str, if_match: str | None) -> tuple[dict[str, Any], Iterator[bytes]]:
+    def get_object(self, key: str) -> tuple[dict[str, Any], Iterator[bytes]]:
         """Open an object; return the response and the chunks of its body, which raise as the call does.
 
         Raises:
             botocore.exceptions.ClientError, botocore.exceptions.HTTPClientError: as botocore would.
         """
         try:
-            found = self._plane.get(key, if_match=if_match)
+            found = self._plane.get(key)
         except PlaneError as error:
             raise _as_botocore(error, "GetObject") from error
         names = {header: name for name, header in _HEADERS.items()}

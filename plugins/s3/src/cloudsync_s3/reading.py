@@ -18,7 +18,13 @@ from typing import Any
 from botocore.exceptions import ClientError, IncompleteReadError
 
 from cloudsync_core.body import CHUNK_SIZE, ObjectReader
-from cloudsync_core.errors import Disposition, ObjectNotFoundError, PreconditionFailedError, UnexpectedBackendError
+from cloudsync_core.errors import (
+    Disposition,
+    IntegrityError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    UnexpectedBackendError,
+)
 from cloudsync_core.models import ByteRange, ObjectInfo, Version
 from cloudsync_s3 import conditions
 from cloudsync_s3.ahead import RANGE, side_by_side
@@ -80,6 +86,28 @@ class Reader:
                 yield ObjectReader(info, chunks)
             else:
                 yield ObjectReader(info, self._stream(key, begun.read, begun.end), begun.end)
+
+    def read(self, key: str, limit: int) -> ObjectReader | None:
+        """Return a small object that is read already; see `Backend.read`.
+
+        The fast way costs half of what the wire does. It does not tell whether the ETag is an MD5, so what it brings
+        is compared here: where the two differ, the bytes are damaged, or the object is encrypted and has another kind
+        of ETag (B09). The next attempt goes the way that tells which.
+        """
+        fast = self._place.fast
+        if fast is None or not fast.reads(self._place.root + key):
+            with self.get(key, None, None) as reader:
+                return reader.held() if reader.size <= limit else None
+        with self._place.errors("get", key):
+            response, chunks = fast.get_object(self._place.named(key)["Key"])
+            if length(response) > limit:
+                return None
+            info = self._place.describe(key, length(response), response)
+            try:
+                return ObjectReader(info, chunks).checked()
+            except IntegrityError:
+                fast.learn(etag_tells=False)
+                raise
 
     def _begin(self, stack: contextlib.ExitStack, request: dict[str, Any]) -> _Beginning:
         """Ask for a whole object."""
