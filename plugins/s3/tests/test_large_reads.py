@@ -1,4 +1,4 @@
-"""Large objects are read by ranges side by side: all bytes of one version (G1), none missing (G2), in bounded memory."""
+"""Large objects are read by ranges side by side: all bytes of one version (G1), none missing (G2), bounded memory."""
 
 import threading
 import time
