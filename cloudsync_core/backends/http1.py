@@ -7,6 +7,7 @@ of RFC 9112 raises: a connection whose state is in doubt is never used again.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from typing import Final, Protocol
@@ -140,9 +141,10 @@ class Answer:
         headers: dict[str, str] = {}
         for line in lines:
             name, colon, value = line.partition(":")
-            if not colon or _NAME.fullmatch(name) is None:
+            name = _lower_name(name) if colon else ""
+            if not name:
                 raise NotHttpError("a header of the answer is none")
-            name, value = name.lower(), value.strip(" \t")
+            value = value.strip(" \t")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         self.status, self.headers = int(status[2]), headers
         options = headers.get("connection", "").lower()
@@ -210,3 +212,9 @@ class Answer:
         if not more:
             raise CutShortError(self._received, getattr(self, "_expected", None))
         return more
+
+
+@functools.lru_cache(maxsize=256)
+def _lower_name(name: str) -> str:
+    """Return the name of a header in lower case, "" of what is none. A server uses the same few again and again."""
+    return name.lower() if _NAME.fullmatch(name) else ""
