@@ -85,7 +85,14 @@ def store(
 
 
 def content(backend: Backend, key: str) -> bytes:
-    """Return all the bytes of an object."""
+    """Return all the bytes of an object; as by `store`, what the server could not be reached for is asked once more."""
+    try:
+        return _content(backend, key)
+    except UnavailableError:
+        return _content(backend, key)
+
+
+def _content(backend: Backend, key: str) -> bytes:
     with backend.get(key) as reader:
         return reader.read()
 

@@ -24,7 +24,7 @@ from cloudsync_core.errors import (
 )
 from cloudsync_core.location import Location
 from cloudsync_core.models import Attributes
-from tests.servers.proxy import Response, error
+from tests.servers.proxy import Response
 
 CARRIED = Attributes("text/x-demo", "no-cache", mtime_ns=5_000_000_000, metadata={"owner": "Zoë"})
 
@@ -202,7 +202,7 @@ def test_stat_learns_the_reason_of_a_refusal_without_reading_the_object(moto_pro
 
     def refuses_heads(request, forward):
         if request.method == "HEAD":
-            return error(403, "")
+            return Response(403)
         return large if request.method == "GET" else forward()
 
     moto_proxy.rule = refuses_heads
