@@ -17,7 +17,7 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.credentials import ReadOnlyCredentials
@@ -31,6 +31,7 @@ from cloudsync_s3.errors import is_elsewhere
 from cloudsync_s3.pool import Pool, secure_context
 from cloudsync_s3.proxies import UnknownProxyError, proxy_for
 from cloudsync_s3.signing import Signer
+from cloudsync_s3.threads import Threads
 from cloudsync_s3.wire import Answer, Request, Stream, Wire
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Connection:
         self._wires: dict[str, Wire | None] = {}
         self._exact_client: ExactClient | None = None
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(IN_FLIGHT, "cloudsync-s3")
+        self._threads = Threads(IN_FLIGHT, "cloudsync-s3")
         self._process = os.getpid()
 
     def address(self, bucket: str) -> Address:
@@ -117,13 +118,13 @@ class Connection:
         """Begin one request; see `call`."""
         self._refuse_after_a_fork()
         if operation in _OVER_THE_WIRE:
-            return self._threads.submit(self.call, operation, **parameters)
+            return self._threads.submit(functools.partial(self.call, operation, **parameters))
         return self._exact().start(operation, parameters)
 
     def list_page(self, **parameters: Any) -> Future[bytes]:
         """Begin a ListObjectsV2 request; the result is the answer's body, unparsed."""
         self._refuse_after_a_fork()
-        return self._threads.submit(self._list_page, parameters)
+        return self._threads.submit(functools.partial(self._list_page, parameters))
 
     def probe(self, **parameters: Any) -> None:
         """Make a GetObject request for nothing but the reason why it fails: the content stays where it is.
@@ -176,7 +177,7 @@ class Connection:
         """Close the connections: what is under way fails. A second call does nothing."""
         if self._process != os.getpid():
             return
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
         for wire in list(self._wires.values()):
             if wire is not None:
                 wire.close()
