@@ -1,30 +1,13 @@
-"""Worker threads that perform work, and hand back what happened, as it happens.
-
-Waking a thread costs more than the bookkeeping of a small object, and threads that wake one another for every one fight
-for the interpreter. So the caller's thread puts work in a queue that lasts for a while, sleeps, and then takes all that
-has been done; a worker wakes it early only when the queue runs low.
-"""
+"""Performs work in many threads, and hands back what happened, as it happens."""
 
 from __future__ import annotations
 
-import collections
-import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import TracebackType
-from typing import Generic, Self, TypeVar
 
 from cloudsync_core.engine.concurrency import Concurrency
-from cloudsync_core.errors import CancelledError
-from cloudsync_core.runs import Action, Outcome
-
-Work = TypeVar("Work", Action, Sequence[Action])
-
-AHEAD = 512
-"""Actions that wait for a worker at most, and batches until they hold as many: a few times what is done in `_NAP`."""
-
-_NAP = 0.02
-"""Seconds that outcomes wait at most, unless the work itself makes the caller's thread wait."""
+from cloudsync_core.engine.workers import Work, Workers
+from cloudsync_core.runs import Outcome
 
 
 class Stop(threading.Event):
@@ -53,9 +36,9 @@ def execute(
 ) -> Iterator[Outcome]:
     """Yield the outcomes of all work, in the order in which it finishes.
 
-    `work` is pulled in the caller's thread and never more than `AHEAD` actions beyond those that are being performed,
-    so memory is bounded and the source of the work may be slow. When `stop` is set, no more work is pulled, what waits
-    is dropped, and what is being performed ends first.
+    `work` is pulled in the caller's thread and never more than `workers.AHEAD` actions beyond those that are being
+    performed, so memory is bounded and the source of the work may be slow. When `stop` is set, no more work is pulled,
+    what waits is dropped, and what is being performed ends first.
 
     Args:
         work: an action, or a batch of them, an item.
@@ -70,184 +53,23 @@ def execute(
     items = iter(work)
     failure: BaseException | None = None
     more = True
-    with _Pool(perform, concurrency, stop) as pool:
+    with Workers(perform, concurrency, stop) as workers:
         while True:
-            while more and not stop.is_set() and pool.wants_more():
+            while more and not stop.is_set() and workers.wants_more():
                 try:
-                    pool.submit(next(items))
+                    workers.submit(next(items))
                 except StopIteration:
                     more = False
                 except Exception as error:  # noqa: BLE001 - raised when what is in hand has ended
                     failure, more = error, False
-                yield from pool.finished()
-            yield from pool.finished()
+                yield from workers.finished()
+            yield from workers.finished()
             if stop.is_set():
                 more = False
-                pool.drop_waiting()
-            if not more and not pool.in_hand:
+                workers.drop_waiting()
+            if not more and not workers.in_hand:
                 break
-            pool.sleep(until_low=more)
-    failure = failure or pool.failure
+            workers.sleep(until_low=more)
+    failure = failure or workers.failure
     if failure is not None:
         raise failure
-
-
-class _Pool(Generic[Work]):
-    """Worker threads between a queue of work and a queue of what became of it; used from one thread.
-
-    Attributes:
-        in_hand: items submitted whose end has not been taken yet.
-        failure: the first error that `perform` raised.
-    """
-
-    def __init__(
-        self, perform: Callable[[Work], Sequence[Outcome]], concurrency: Concurrency, stop: threading.Event
-    ) -> None:
-        self._perform: Callable[[Work], Sequence[Outcome]] = perform
-        self._concurrency = concurrency
-        self._stop = stop
-        # Appending to either and taking from it is atomic, so that no lock stands between the threads.
-        self._todo: collections.deque[Work] = collections.deque()
-        self._done: collections.deque[Sequence[Outcome] | BaseException] = collections.deque()
-        self._room = AHEAD
-        self._low = 0
-        self._threads: list[threading.Thread] = []
-        self._running = self._idle = self._starved = self._finished = 0
-        self._work_came = threading.Condition()
-        self._ended = False
-        self._asleep = False
-        self._wake = threading.Event()
-        self.in_hand = 0
-        self.failure: BaseException | None = None
-
-    def wants_more(self) -> bool:
-        """Tell whether the queue has room."""
-        return len(self._todo) < self._room
-
-    def submit(self, item: Work) -> None:
-        """Queue an item."""
-        # Batches are of one length, but for the last.
-        self._room = max(1, AHEAD // _actions_in(item))
-        self.in_hand += 1
-        self._todo.append(item)
-        if self._idle:
-            with self._work_came:
-                self._work_came.notify()
-        self._start_threads()
-
-    def finished(self) -> Iterator[Outcome]:
-        """Yield the outcomes of everything that has ended so far."""
-        while self._done:
-            result = self._done.popleft()
-            self.in_hand -= 1
-            if isinstance(result, CancelledError):
-                continue
-            if isinstance(result, BaseException):
-                self.failure = self.failure or result
-                self._stop.set()
-                continue
-            self._finished += len(result)
-            yield from result
-        self._concurrency.look(self._finished, self._starved)
-        self._start_threads()
-
-    def drop_waiting(self) -> None:
-        """Forget what has not been begun."""
-        with contextlib.suppress(IndexError):
-            while True:
-                self._todo.popleft()
-                self.in_hand -= 1
-
-    def sleep(self, *, until_low: bool) -> None:
-        """Sleep until there is reason to look again.
-
-        Args:
-            until_low: there is more work, so the queue must not become empty; otherwise, until it has.
-        """
-        self._low = self._room // 4 if until_low else 0
-        self._asleep = True
-        # Looked at last, because those who came before it was said have not woken anybody.
-        if len(self._todo) > self._low or not (self._done or until_low):
-            self._wake.wait(_NAP)
-        self._asleep = False
-        self._wake.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._stop.set()
-        self.drop_waiting()
-        with self._work_came:
-            self._ended = True
-            self._work_came.notify_all()
-        for thread in self._threads:
-            thread.join()
-
-    def _start_threads(self) -> None:
-        while self._running < self._concurrency.width and len(self._todo) > self._idle:
-            if len(self._threads) > 2 * self._running:
-                self._threads = [thread for thread in self._threads if thread.is_alive()]
-            thread = threading.Thread(target=self._work, name="cloudsync-work", daemon=True)
-            with self._work_came:
-                self._running += 1
-            self._threads.append(thread)
-            thread.start()
-
-    def _work(self) -> None:
-        while (item := self._take()) is not None:
-            if self._stop.is_set():
-                self._done.append(CancelledError("interrupted"))
-                continue
-            try:
-                self._done.append(self._perform(item))
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits for it
-                self._done.append(error)
-            if self._running > self._concurrency.width and self._retire():
-                return
-
-    def _take(self) -> Work | None:
-        """Return an item, waiting for it, or `None` when there will be none."""
-        try:
-            item = self._todo.popleft()
-        except IndexError:
-            return self._wait_for_work()
-        if self._asleep and len(self._todo) <= self._low:
-            self._wake_caller()
-        return item
-
-    def _wait_for_work(self) -> Work | None:
-        with self._work_came:
-            # Counted before looking once more: who submits looks the other way round, so one of both sees the other.
-            self._idle += 1
-            self._starved += 1
-            try:
-                while True:
-                    with contextlib.suppress(IndexError):
-                        return self._todo.popleft()
-                    if self._ended:
-                        return None
-                    if self._asleep:
-                        self._wake_caller()
-                    self._work_came.wait()
-            finally:
-                self._idle -= 1
-
-    def _retire(self) -> bool:
-        """Leave, if there still are more threads than there should be."""
-        with self._work_came:
-            surplus = self._running > self._concurrency.width
-            self._running -= surplus
-            return surplus
-
-    def _wake_caller(self) -> None:
-        # Said first, so that the others need not do it, too.
-        self._asleep = False
-        self._wake.set()
-
-
-def _actions_in(item: Action | Sequence[Action]) -> int:
-    return 1 if isinstance(item, Action) else max(1, len(item))

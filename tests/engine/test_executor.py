@@ -8,7 +8,8 @@ import time
 import pytest
 
 from cloudsync_core.engine.concurrency import Concurrency
-from cloudsync_core.engine.executor import AHEAD, Stop, execute
+from cloudsync_core.engine.executor import Stop, execute
+from cloudsync_core.engine.workers import AHEAD
 from cloudsync_core.errors import CancelledError
 from cloudsync_core.runs import Action, Outcome
 from tests.engine.objects import entry

@@ -11,8 +11,9 @@ import time
 import pytest
 
 from cloudsync_core.engine.events import ActionFinished
-from cloudsync_core.engine.executor import AHEAD, Stop
+from cloudsync_core.engine.executor import Stop
 from cloudsync_core.engine.state import State
+from cloudsync_core.engine.workers import AHEAD
 from cloudsync_core.errors import CancelledError
 from cloudsync_core.runs import Counts
 from tests.engine.stores import Watched, contents, listed, store
