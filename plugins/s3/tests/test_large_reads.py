@@ -51,6 +51,12 @@ def read(backend, **options):
         return reader.read()
 
 
+def by_the_exact_way(backend):
+    """Let a backend do without the wire, as for the buckets that the wire cannot address."""
+    backend.place.connection._wires[backend.place.bucket] = None
+    return backend
+
+
 def begins(request):
     """Tell where the range of a request begins, `None` where it asks for none."""
     value = request.headers.get("range", "")
@@ -65,6 +71,18 @@ class TestContent:
         with backend.get("key") as reader:
             assert reader.size == reader.info.size == size
             assert b"".join(reader.chunks()) == data_of(size)
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_the_exact_way_brings_the_same(self, s3_server, open_s3, size):
+        backend = by_the_exact_way(open_s3(s3_server, s3_server.make_bucket()))
+        store(backend, data_of(size))
+        assert read(backend) == data_of(size)
+
+    def test_G2_the_exact_way_finds_out_what_is_cut_short(self, large, moto_proxy):
+        by_the_exact_way(large)
+        moto_proxy.rule = lambda request, forward: _cut(forward()) if begins(request) == 5 * RANGE else forward()
+        with pytest.raises(IntegrityError, match=r"get s3://.*/key"):
+            read(large)
 
     @pytest.mark.parametrize(("size", "requests"), [(1, 1), (RANGE, 1), (RANGE + 1, 2), (LARGE - 1, 2), (LARGE, 4)])
     def test_no_request_is_wasted(self, moto_proxy, open_s3, size, requests):
@@ -187,14 +205,7 @@ class TestChangesInMidRead:
 class TestFaults:
     @pytest.mark.parametrize("position", [0, RANGE, 5 * RANGE, 9 * RANGE])
     def test_G2_a_range_that_is_cut_short_is_an_error(self, large, moto_proxy, position):
-        def rule(request, forward):
-            answer = forward()
-            return Response(answer.status, answer.body, answer.headers, cut=RANGE - 1) if hit(request) else answer
-
-        def hit(request):
-            return begins(request) == position
-
-        moto_proxy.rule = rule
+        moto_proxy.rule = lambda request, forward: _cut(forward()) if begins(request) == position else forward()
         with pytest.raises(IntegrityError, match=r"get s3://.*/key") as caught:
             read(large)
         assert caught.value.disposition is Disposition.RETRY
@@ -305,6 +316,10 @@ class TestSmallObjects:
             backend.read("key", 100)
         reader = backend.read("key", 100)
         assert (reader.read(), reader.info.digests) == (b"content", ())
+
+
+def _cut(answer):
+    return Response(answer.status, answer.body, answer.headers, cut=RANGE - 1)
 
 
 def _with_status(answer, status):

@@ -8,6 +8,8 @@ import threading
 import pytest
 from cloudsync_s3 import parts, uploads
 from cloudsync_s3.etags import PART_SIZE_METADATA
+from cloudsync_s3.parts import LARGE_PART
+from cloudsync_s3.sending import Sender
 
 from cloudsync_core.backends.file import FileBackend
 from cloudsync_core.body import Body
@@ -95,6 +97,31 @@ class TestSizes:
         if s3_server.name != "rclone":  # which from then on has the ETag of a file
             assert written.version == backend.stat("key").version
             assert written.digests == backend.stat("key").digests
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_the_exact_way_stores_the_same(self, s3_server, open_s3, size):
+        """Uploads to buckets that the wire cannot address."""
+        bucket = s3_server.make_bucket()
+        backend = open_s3(s3_server, bucket, multipart_threshold=P, part_size=P)
+        backend.place.connection._wires[bucket] = None
+        data = data_of(size)
+        written = backend.put("key", Body(chunked(data), size))
+        assert s3_server.contents(bucket) == {"key": data}
+        assert [digest.algorithm for digest in written.digests] == ["md5" if size <= P else f"md5/{P}"]
+
+    def test_what_the_source_knows_of_its_parts_is_the_one_digest(self, small):
+        """An object in parts goes from bucket to bucket with its ETag."""
+        data = data_of(7 * P)
+        body = Body(chunked(data), len(data), expect=[Digest("md5/2000", digest_of_parts(data, 2000))])
+        body.require_any("md5")
+        written = small.put("key", body)
+        assert written.digests == body.digests() == (Digest("md5/2000", digest_of_parts(data, 2000)),)
+
+    @pytest.mark.parametrize("size", [P - 1, LARGE_PART + 1])
+    def test_but_not_where_its_parts_are_too_small_or_too_large(self, small, size):
+        data = data_of(3 * P)
+        body = Body(chunked(data), len(data), expect=[Digest(f"md5/{size}", digest_of_parts(data, size))])
+        assert small.put("key", body).digests == (Digest(f"md5/{P}", digest_of_parts(data, P)),)
 
     @pytest.mark.parametrize(
         ("size", "requests"),
@@ -400,6 +427,39 @@ class TestNothingIsLeftBehind:
             small.put("key", Body(content()))
         assert order[0] == "create"
         assert order[-1] == "abort"
+
+    def test_D08_parts_on_their_way_are_cut_off_when_the_upload_fails(self, moto_proxy, open_s3, monkeypatch):
+        """The server gets the end of no part that was not sent yet, so that none arrives after the abort."""
+
+        def content():
+            yield from chunked(data_of(3 * P), 100)
+            raise OSError("the disk is gone")
+
+        backend = open_s3(moto_proxy.server, moto_proxy.server.make_bucket(), multipart_threshold=P, part_size=P)
+        begin = Sender.begin
+
+        def begin_late(self, upload, number, part, abandoned):
+            class Late:
+                """The bytes of a part that are only there when the upload has failed."""
+
+                pieces = property(lambda _: late(part.pieces, abandoned))
+                size = part.size
+                md5 = part.md5
+
+            return begin(self, upload, number, Late(), abandoned)
+
+        def late(pieces, abandoned):
+            first, *others = pieces
+            yield first
+            assert abandoned.wait(10)
+            yield from others
+
+        monkeypatch.setattr(Sender, "begin", begin_late)
+        del moto_proxy.requests[:]
+        with pytest.raises(OSError, match="the disk is gone"):
+            backend.put("key", Body(content(), 5 * P))
+        assert [request.method for request in moto_proxy.requests] == ["POST", "DELETE"]
+        assert unfinished(backend) == []
 
     def test_upload_that_is_gone_needs_no_abort(self, small, moto_proxy):
         def rule(request, forward):
