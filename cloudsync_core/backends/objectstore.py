@@ -1,4 +1,4 @@
-"""The fast data plane of object stores: small writes and all reads by native code, which lets other threads run.
+"""The fast data plane of object stores: small writes and small reads by native code, which lets other threads run.
 
 A plugin hands over a connected obstore store and keeps everything that needs exactness to itself: listings, conditions
 that this interface cannot say, and the keys of which `sayable` is false. obstore never retries here (the core does);
@@ -19,7 +19,6 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from cloudsync_core.body import CHUNK_SIZE
-from cloudsync_core.models import ByteRange
 
 NO_RETRIES: Mapping[str, Any] = {"max_retries": 0}
 """The `retry_config` of every store: the core's retry layer is the one owner of retries."""
@@ -66,7 +65,7 @@ class Found:
         size: bytes of the whole object.
         modified: when the provider last wrote it.
         headers: by their HTTP names ("Content-Type"), and the user's metadata by theirs.
-        chunks: its bytes, or those of the range, in chunks of some 1 MiB; raises `PlaneError`.
+        chunks: its bytes in chunks of some 1 MiB; raises `PlaneError`.
     """
 
     stored: Stored
@@ -137,26 +136,17 @@ class DataPlane:
             result = obstore.put(self._store, key, data, attributes=dict(headers), mode=mode, use_multipart=False)
         return Stored(result["e_tag"], result["version"])
 
-    def get(self, key: str, *, byte_range: ByteRange | None = None, if_match: str | None = None) -> Found:
+    def get(self, key: str) -> Found:
         """Open an object by one request.
 
         Args:
             key: the whole key, which is `sayable`.
-            byte_range: only these bytes; a server that answers with all of them raises.
-            if_match: only if the object has this ETag.
 
         Raises:
             PlaneError: the request failed.
         """
-        options: Any = {}
-        if byte_range is not None:
-            options["range"] = (
-                {"offset": byte_range.start} if byte_range.end is None else (byte_range.start, byte_range.end)
-            )
-        if if_match is not None:
-            options["if_match"] = if_match
         with _plane_errors():
-            result = obstore.get(self._store, key, options=options)
+            result = obstore.get(self._store, key)
             meta = result.meta
             start, end = result.range
         small = end - start <= CHUNK_SIZE

@@ -88,8 +88,8 @@ class S3Options(BackendOptions):
         ByteSize(8 * MIB),
         ge=1,
         le=LARGEST_REQUEST,
-        description="Size of a part; Amazon S3 takes no less than 5MiB. Objects of 256MiB or more have parts of at least "
-        "16MiB, and those of more than 10,000 parts larger ones. Bytes, or text such as `8MiB`.",
+        description="Size of a part; Amazon S3 takes no less than 5MiB. Objects of 256MiB or more have parts of at "
+        "least 16MiB, and those of more than 10,000 parts larger ones. Bytes, or text such as `8MiB`.",
     )
 
     @field_validator("endpoint_url")

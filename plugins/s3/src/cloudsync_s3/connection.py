@@ -155,7 +155,7 @@ class Connection:
             if response is not None:
                 yield response, opened[0].read
                 return
-            response, _ = self.wait(self._exact().open(0, parameters))
+            response = self.wait(self._exact().start("get_object", parameters))
             body = response["Body"]
             stack.callback(self._exact().drop, body)
             yield response, lambda size: self.wait(self._exact().read(body, size))

@@ -75,12 +75,6 @@ class ExactClient:
         """Begin a ListObjectsV2 request; the result is the answer's body, unparsed."""
         return self._run(self._list_page(parameters))
 
-    def open(
-        self, first: int, parameters: Mapping[str, Any]
-    ) -> concurrent.futures.Future[tuple[dict[str, Any], bytes]]:
-        """Begin a GetObject request; the result is its response and up to `first` bytes of its body."""
-        return self._run(self._open(first, parameters))
-
     def read(self, body: Any, size: int) -> concurrent.futures.Future[bytes]:
         """Begin to read `size` bytes of a response's body, fewer only where it ends."""
         return self._run(_read(body, size))
@@ -109,14 +103,6 @@ class ExactClient:
         response = await self._call("list_objects_v2", parameters)
         page: bytes = response[_RAW_PAGE]
         return page
-
-    async def _open(self, first: int, parameters: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
-        response = await self._call("get_object", parameters)
-        try:
-            return response, await _read(response["Body"], first)
-        except BaseException:
-            response["Body"].close()
-            raise
 
 
 class _SendsOnce(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types

@@ -1,4 +1,4 @@
-"""The fast way: small writes and reads by obstore, answered in the form of botocore's responses.
+"""The fast way: writes and reads of small objects by obstore, answered in the form of botocore's responses.
 
 It has the endpoint, credentials and patience of the connection. What it cannot say exactly goes the other way: keys
 that obstore would change, and metadata with the name of a header. What it does not tell is how an object is encrypted,

@@ -29,7 +29,6 @@ from cloudsync_core.models import ByteRange, ObjectInfo, Version
 from cloudsync_s3 import conditions
 from cloudsync_s3.ahead import RANGE, side_by_side
 from cloudsync_s3.config import MIB
-from cloudsync_s3.errors import is_code
 from cloudsync_s3.place import Place, length
 
 LARGE_OBJECT = 64 * MIB
@@ -38,6 +37,7 @@ LARGE_OBJECT = 64 * MIB
 RANGES_IN_MEMORY = 12
 """Ranges of all objects of one backend that are held in memory because they were fetched ahead."""
 
+_NOT_SATISFIABLE = 416
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -116,7 +116,7 @@ class Reader:
             try:
                 response, read = opened.enter_context(connection.stream(**request, Range=f"bytes=0-{RANGE - 1}"))
             except ClientError as failure:
-                if not is_code(failure, "InvalidRange"):
+                if failure.response["ResponseMetadata"]["HTTPStatusCode"] != _NOT_SATISFIABLE:
                     raise
                 # An empty object has no beginning.
                 response, read = opened.enter_context(connection.stream(**request))
