@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import hashlib
 import random
 import threading
@@ -15,6 +16,7 @@ from cloudsync_s3.ranges import FAN_OUT, LONG, MOST_STRETCHES, PAGES_IN_MEMORY, 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudsync_core.body import Body
 from cloudsync_core.errors import ThrottledError, UnavailableError, UnexpectedBackendError
 
 
@@ -374,12 +376,14 @@ class TestOddServers:
     @pytest.mark.parametrize("memory", [1, 4, PAGES_IN_MEMORY])
     def test_that_sends_empty_pages_in_between(self, shape, memory, monkeypatch):
         monkeypatch.setattr(ranges, "PAGES_IN_MEMORY", memory)
+        chance = random.Random(4)
 
         class Halting(Server):
             def tell(self, after, token):
                 if token is not None and token.endswith("+"):
                     return super().tell(after, token[:-1])
                 if token is None and after is not None:
+                    time.sleep(chance.choice([0, 0.02]))
                     return [], f"{self.place(after, None)}+"
                 names, more = super().tell(after, token)
                 return names, f"{more}+" if more and int(more) % 3 == 0 else more
@@ -426,7 +430,12 @@ class TestOddServers:
         assert listed(server, cutting=cutting) == server.keys
 
     @pytest.mark.parametrize("number", [20, *range(1500, 1600, 10), 2990])
-    def test_that_loses_its_order_is_caught(self, number):
+    @pytest.mark.parametrize(
+        "disorder",
+        [lambda names: names[::-1], lambda names: [*names[1:-1], names[0], names[-1]]],
+        ids=["backwards", "one is late"],
+    )
+    def test_that_loses_its_order_is_caught(self, number, disorder):
         lost = SHAPES["counters"][number + 5]
 
         class Losing(Server):
@@ -438,7 +447,7 @@ class TestOddServers:
 
             def tell(self, after, token):
                 names, more = super().tell(after, token)
-                names = names[::-1] if lost in names else names
+                names = disorder(names) if lost in names else names
                 return [name for name in names if after is None or name > after], more
 
         server, found, error = Losing(SHAPES["counters"]), [], None
@@ -545,3 +554,54 @@ class TestGuesses:
         assert splits.folders(document) == ["a/", "b\u00e9 +/"]
         with pytest.raises(ValueError, match="damaged"):
             splits.folders(document[:-5])
+
+
+class Telling:
+    """Passes requests on to a connection with a few keys to a page, and remembers what was asked."""
+
+    def __init__(self, connection, size):
+        self._connection = connection
+        self._size = size
+        self.asked = []
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    def list_page(self, **parameters):
+        self.asked.append(parameters)
+        return self._connection.list_page(**parameters, MaxKeys=self._size)
+
+
+class TestServers:
+    """What moto and rclone tell, who both take keys as bounds that they do not have."""
+
+    KEYS = (  # of the shapes that a wrong order, or a name decoded twice, would show
+        *(f"counter-{number:03}" for number in range(60)),
+        *(f"day/{month:02}/{day:02}/{number}" for month in range(3) for day in range(9) for number in range(4)),
+        *(f"beside{end}" for end in ("-x", ".y", "/a", "/b", "0")),
+        *(f"\u00e9 +%20{number}&<" for number in range(30)),
+        *(f"\ufffd{number}" for number in range(10)),
+        *(f"\U0001f600/{number}" for number in range(10)),
+    )
+
+    @pytest.fixture
+    def backend(self, s3_server, open_s3):
+        backend = open_s3(s3_server, s3_server.make_bucket(), "root")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda key: backend.put(key, Body(b"x")), self.KEYS))
+        backend.place = dataclasses.replace(backend.place, connection=Telling(backend.place.connection, 5))
+        return backend
+
+    def test_tell_the_same_in_stretches_as_page_by_page(self, backend):
+        whole = [info for page in backend.list() for info in page]
+        assert [info.key for info in whole] == sorted(self.KEYS)
+        asked = backend.place.connection.asked
+        assert len({parameters.get("StartAfter") for parameters in asked}) > 5, "the listing was not cut"
+        backend._cutting.allowed = False
+        assert [info for page in backend.list() for info in page] == whole
+
+    def test_tell_what_is_under_a_prefix_and_after_a_key(self, backend):
+        wanted = [key for key in sorted(self.KEYS) if key.startswith("day/") and key > "day/00/03/2"]
+        assert [key for page in backend.list("day", start_after="day/00/03/2") for key in page.keys] == wanted
+        assert all(asked["Prefix"].startswith("root/day/") for asked in backend.place.connection.asked)
+        assert all(asked["StartAfter"] >= "root/day/00/03/2" for asked in backend.place.connection.asked)

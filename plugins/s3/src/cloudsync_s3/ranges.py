@@ -139,11 +139,9 @@ class Listing:
         for index, stretch in enumerate(tuple(self._stretches)):
             if flying >= FAN_OUT:
                 return
-            # Without the first stretch nothing goes on; where it has ended, it is the second one that has to begin.
-            needed = index == 0 or (index == 1 and self._stretches[0].crossing is not None)
-            if held >= PAGES_IN_MEMORY and not stretch.begun and not needed:
+            if index and held >= PAGES_IN_MEMORY and not stretch.begun:
                 held -= self._forget_behind(index)
-            if held >= PAGES_IN_MEMORY and not needed:
+            if index and held >= PAGES_IN_MEMORY:
                 return
             if stretch.is_open and stretch.asked is None and len(stretch.ready) < 2 * LONG:
                 stretch.asked = self._requests.page(stretch.after, stretch.token)
