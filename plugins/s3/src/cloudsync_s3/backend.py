@@ -1,7 +1,7 @@
 """The backend for `s3://`: what it can do, and the room in which each verb lives.
 
-s3fs connects the client and owns the event loop; its own verbs are not used, because they read globs and
-`?versionId=` into names.
+Requests go by the lightest of three ways that says them exactly; see `cloudsync_s3.connection`. s3fs's own verbs are not
+used, because they read globs and `?versionId=` into names.
 """
 
 from __future__ import annotations
