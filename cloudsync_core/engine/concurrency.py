@@ -23,6 +23,9 @@ OBJECT_COST = 64 * 1024
 _INTERVAL = 0.2
 """Seconds that a measurement takes at least: four round trips of 50 ms."""
 
+_RAMP_INTERVAL = 0.1
+"""The same at first, when a doubling shows clearly or not at all."""
+
 _SLOW_INTERVAL = 2.0
 """Seconds after which it ends even if few operations have: those of large objects take longer."""
 
@@ -94,7 +97,7 @@ class Concurrency:
             now = self._clock()
             self.width = self._good = self._tried_from = min(FIRST_WIDTH, self._limit(now))
             self._phase = _Phase.GROWING
-            self._factor, self._grown = _RAMP, 1.0
+            self._factor, self._grown, self._interval = _RAMP, 1.0, _RAMP_INTERVAL
             self._reference: float | None = None
             self._hold = _FIRST_HOLD
             self._settled_at = now
@@ -124,7 +127,7 @@ class Concurrency:
             starved: how often since `begin` a worker found nothing to do.
         """
         now = self._clock()
-        if now - self._since < _INTERVAL and not self._warming:
+        if now - self._since < self._interval and not self._warming:
             return
         with self._lock:
             done, seconds = finished - self._finished, now - self._since
@@ -200,12 +203,12 @@ class Concurrency:
             self._settle(now)
             return
         self.width = int(self.width / _STEP)
-        self._phase = _Phase.SHRINKING
+        self._phase, self._interval = _Phase.SHRINKING, _INTERVAL
 
     def _settle(self, now: float) -> None:
         """Stay at the last width that was good."""
         self.width = self._good
-        self._phase = _Phase.SETTLED
+        self._phase, self._interval = _Phase.SETTLED, _INTERVAL
         self._settled_at = now
         self._hold = min(self._hold * 2, _LONGEST_HOLD) if self._good == self._tried_from else _FIRST_HOLD
         self._tried_from = self._good
