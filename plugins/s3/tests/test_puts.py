@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from cloudsync_s3 import parts, uploads
+from cloudsync_s3.config import MIB
 from cloudsync_s3.etags import PART_SIZE_METADATA
 from cloudsync_s3.parts import LARGE_PART
 from cloudsync_s3.sending import Sender
@@ -513,6 +514,20 @@ class TestMemory:
             release.set()
             putting.join()
         assert stored(small) == {"key": data_of(P) * 20}
+
+    @pytest.mark.parametrize(
+        ("options", "memory"),
+        [
+            ({}, 5 * 16 * MIB),
+            ({"part_size": "5MiB"}, 5 * 16 * MIB),
+            ({"part_size": "32MiB"}, 3 * 32 * MIB),
+            ({"part_size": "100MiB"}, 3 * 100 * MIB),
+            ({"multipart_threshold": "1GiB"}, 2 * 1024 * MIB),
+        ],
+    )
+    def test_the_engine_is_told_the_most_that_a_put_holds(self, moto_s3, open_s3, options, memory):
+        """The parts that are on their way and the next, or the content of one request and the chunks it is made of."""
+        assert open_s3(moto_s3, "bucket", **options).capabilities.put_memory == memory
 
     def test_parts_of_all_uploads_together_are_bounded(self, moto_s3, open_s3, monkeypatch):
         monkeypatch.setattr("cloudsync_s3.sending.PARTS_IN_MEMORY", 2)
