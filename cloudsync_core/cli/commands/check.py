@@ -18,7 +18,7 @@ from cloudsync_core.workflows import check as workflow
 @click.command(cls=Command)
 @options.locations
 @click.option("--download", is_flag=True, help="Read and compare the content itself, whatever the stores say of it.")
-@options.rules((*options.FILTERS, "transfers", "retries"))
+@options.rules((*options.FILTERS, "transfers", "tpslimit", "retries"))
 def check(
     console: Console,
     source: str,
