@@ -22,6 +22,7 @@ from cloudsync_core.errors import (
     PreconditionFailedError,
     ThrottledError,
     UnavailableError,
+    UnexpectedBackendError,
     UnsupportedOperationError,
 )
 from cloudsync_core.location import Location
@@ -174,6 +175,16 @@ class TestVerification:
             small.put("key", Body(data_of(size)))
         if size > P:
             assert stored(small) == {}
+        assert unfinished(small) == []
+
+    def test_E1_part_without_an_etag_cannot_be_completed(self, small, moto_proxy):
+        def rule(request, forward):
+            answer = forward()
+            return Response(answer.status, answer.body, _without_etag(answer)) if is_part(request) else answer
+
+        moto_proxy.rule = rule
+        with pytest.raises(UnexpectedBackendError, match=r"put s3://.*/key: .*ETag of part 1"):
+            small.put("key", Body(data_of(3 * P)))
         assert unfinished(small) == []
 
     def test_D18_server_that_put_parts_together_wrongly_is_found_out(self, small, moto_proxy):

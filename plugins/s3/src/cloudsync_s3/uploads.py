@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
-from cloudsync_core.errors import Disposition, IntegrityError, UnsupportedOperationError
+from cloudsync_core.errors import Disposition, IntegrityError, UnexpectedBackendError, UnsupportedOperationError
 from cloudsync_core.models import Digest
 from cloudsync_s3 import etags
 from cloudsync_s3.errors import FAILURES, is_code
@@ -199,7 +199,9 @@ class MultipartUpload:
             with self._target.errors():
                 response = sending.result()
                 self._pending.popleft()
-                etag = response["CopyPartResult"]["ETag"] if digest is None else response["ETag"]
+                etag = (response["CopyPartResult"] if digest is None else response).get("ETag")
+                if etag is None:
+                    raise UnexpectedBackendError(f"the server does not tell the ETag of part {number}")
                 self._comparable = self._comparable and not etags.encrypted_apart(response)
                 confirmed = digest is not None and self._comparable and etags.check(etag, digest, f"part {number}")
                 self._proven = self._proven and confirmed
