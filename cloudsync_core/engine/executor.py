@@ -49,6 +49,7 @@ def execute(
     Raises:
         Exception: what `work` or `perform` raised, other than `CancelledError` of the latter; everything in hand has
             ended by then, and the outcomes of what ended well have been yielded.
+        RuntimeError: not a single thread can be started.
     """
     items = iter(work)
     failure: BaseException | None = None
@@ -57,11 +58,13 @@ def execute(
         while True:
             while more and not stop.is_set() and workers.wants_more():
                 try:
-                    workers.submit(next(items))
+                    item = next(items)
                 except StopIteration:
                     more = False
                 except Exception as error:  # noqa: BLE001 - raised when what is in hand has ended
                     failure, more = error, False
+                else:
+                    workers.submit(item)
                 yield from workers.finished()
             yield from workers.finished()
             if stop.is_set():

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -53,6 +54,7 @@ class Workers(Generic[Work]):
         self._low = 0
         self._threads: list[threading.Thread] = []
         self._running = self._idle = self._starved = self._finished = 0
+        self._possible = sys.maxsize
         self._work_came = threading.Condition()
         self._ended = False
         self._asleep = False
@@ -128,14 +130,23 @@ class Workers(Generic[Work]):
             thread.join()
 
     def _start_threads(self) -> None:
-        while self._running < self._concurrency.width and len(self._todo) > self._idle:
+        while self._running < min(self._concurrency.width, self._possible) and len(self._todo) > self._idle:
             if len(self._threads) > 2 * self._running:
                 self._threads = [thread for thread in self._threads if thread.is_alive()]
             thread = threading.Thread(target=self._work, name="cloudsync-work", daemon=True)
             with self._work_came:
                 self._running += 1
+            try:
+                thread.start()
+            except RuntimeError:
+                # The system allows no more of them (containers limit processes): those that there are do the work.
+                with self._work_came:
+                    self._running -= 1
+                    self._possible = self._running
+                if not self._possible:
+                    raise
+                return
             self._threads.append(thread)
-            thread.start()
 
     def _work(self) -> None:
         while (item := self._take()) is not None:
@@ -179,9 +190,10 @@ class Workers(Generic[Work]):
     def _retire(self) -> bool:
         """Leave, if there still are more threads than there should be."""
         with self._work_came:
-            surplus = self._running > self._concurrency.width
-            self._running -= surplus
-            return surplus
+            if self._running <= self._concurrency.width:
+                return False
+            self._running -= 1
+            return True
 
     def _wake_caller(self) -> None:
         # Said first, so that the others need not do it, too.

@@ -160,6 +160,32 @@ class TestThreads:
         list(run(actions(2), perform, workers=256))
         assert len(seen) == 2
 
+    @pytest.mark.parametrize("possible", [1, 3])
+    def test_are_as_many_as_the_system_allows(self, monkeypatch, possible):
+        start, started = threading.Thread.start, []
+
+        def limited(thread):
+            if len(started) == possible:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            start(thread)
+
+        def perform(action):
+            time.sleep(0.001)
+            return done(action)
+
+        monkeypatch.setattr(threading.Thread, "start", limited)
+        assert len(list(run(actions(100), perform, workers=16))) == 100
+        assert len(started) == possible
+
+    def test_that_cannot_be_had_at_all_end_it(self, monkeypatch):
+        def limited(thread):
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr(threading.Thread, "start", limited)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            list(run(actions(100)))
+
     def test_come_and_go_without_losing_anything(self):
         concurrency = Concurrency(64)
         ended = threading.Event()
