@@ -19,7 +19,7 @@ from benchmarks.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Server
 Programs = Mapping[str, Path]
 """Where the program of each family of tools is."""
 
-_LIBRARIES = ("fsspec", "s3fs", "obstore", "moto")
+_LIBRARIES = ("fsspec", "s3fs", "moto")
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,

@@ -138,7 +138,6 @@ class TestCapabilities:
 WAYS = {
     "wire": lambda backend: list(backend.list()),
     "exact": lambda backend: backend.place.call("key", "get_object"),
-    "fast": lambda backend: backend.place.fast.put_object("key", b"", {}, {}),
 }
 
 

@@ -1,7 +1,7 @@
 """The backend for `s3://`: what it can do, and the room in which each verb lives.
 
-Requests go by the lightest of three ways that says them exactly; see `cloudsync_s3.connection`. s3fs's own verbs are not
-used, because they read globs and `?versionId=` into names.
+Requests go over the wire, or the exact way where that has no words for them; see `cloudsync_s3.connection`. s3fs's own
+verbs are not used, because they read globs and `?versionId=` into names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One server as one location reaches it: each request goes the lightest way that says it exactly.
 
-Small requests that carry no content go over the wire (`cloudsync_s3.wire`), from the calling thread. What has no words
-there goes to the client that s3fs connects (`cloudsync_s3.exact`), at the first such request: importing it takes as
-long as a whole run of some objects. Both answer in botocore's words.
+Requests go over the wire (`cloudsync_s3.wire`), from the calling thread. What has no words there goes to the client that
+s3fs connects (`cloudsync_s3.exact`), at the first such request: importing it takes as long as a whole run of some objects.
+Both answer in botocore's words.
 
 Nothing here repeats a request, but for one that the server has refused because its bucket is in another region. Nothing
 here survives a fork: open backends in the process that uses them (start workers by "spawn"), anything else raises
@@ -126,6 +126,16 @@ class Connection:
         self._refuse_after_a_fork()
         return self._threads.submit(functools.partial(self._list_page, parameters))
 
+    def fetch(self, most: int, **parameters: Any) -> tuple[dict[str, Any], bytes]:
+        """Make a GetObject request; return its response, and its body unless that has more than `most` bytes."""
+        self._refuse_after_a_fork()
+        found = self._ask("get_object", parameters, _with_body, functools.partial(Wire.request, most=most))
+        if found is not None:
+            return found
+        with self.stream(**parameters) as (response, read):
+            size = response.get("ContentLength", 0)
+            return response, read(size) if size <= most else b""
+
     def probe(self, **parameters: Any) -> None:
         """Make a GetObject request for nothing but the reason why it fails: the content stays where it is.
 
@@ -245,6 +255,10 @@ class Connection:
     def _refuse_after_a_fork(self) -> None:
         if self._process != os.getpid():
             raise RuntimeError("this backend was opened before a fork: open it in the process that uses it")
+
+
+def _with_body(operation: operations.Operation, answer: Answer) -> tuple[dict[str, Any], bytes]:
+    return operations.response(operation, answer), answer.body
 
 
 def _page(operation: operations.Operation, answer: Answer) -> bytes:

@@ -1,4 +1,4 @@
-"""The client that s3fs connects, for what the wire and the fast way have no words for.
+"""The client that s3fs connects, for what the wire has no words for.
 
 Its requests run on fsspec's event loop, in fsspec's own thread; the calling thread waits.
 

@@ -34,7 +34,6 @@ def stat(place: Place, key: str) -> ObjectInfo:
             if is_bodiless(failure):
                 place.connection.probe(**place.named(key), Range="bytes=0-0")
             raise
-        place.learn(response)
         return place.describe(key, length(response), response)
 
 

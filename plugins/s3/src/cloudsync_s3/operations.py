@@ -85,6 +85,12 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "head_object": Operation("HeadObject", "HEAD", headers=_CONDITIONS),
     "get_object": Operation("GetObject", "GET", headers={**_CONDITIONS, "Range": "range"}),
+    "put_object": Operation(
+        "PutObject",
+        "PUT",
+        headers={**_ATTRIBUTES, **_CONDITIONS, "ContentMD5": "content-md5"},
+        others=("Body", "Metadata"),
+    ),
     "copy_object": Operation(
         "CopyObject",
         "PUT",
@@ -148,9 +154,13 @@ def request(operation: Operation, parameters: Mapping[str, Any]) -> Request | No
         headers["x-amz-copy-source"] = quote(f"{source['Bucket']}/{source['Key']}", safe="/-._~")
     key = parameters.get("Key")
     if "Body" in parameters:
-        # Its MD5, which is signed, vouches for it: to hash all of it once more would cost more than to send it.
+        content = parameters["Body"]
+        if isinstance(content, bytes):
+            # Its MD5, which is signed, vouches for it: to hash all of it once more would cost more than to send it.
+            payload = UNSIGNED_PAYLOAD if "ContentMD5" in parameters else hashlib.sha256(content).hexdigest()
+            return Request(operation.method, key, query, headers, content, len(content), payload)
         size = parameters["ContentLength"]
-        return Request(operation.method, key, query, headers, parameters["Body"], size, UNSIGNED_PAYLOAD)
+        return Request(operation.method, key, query, headers, content, size, UNSIGNED_PAYLOAD)
     body = _document_of(parameters)
     if body:
         headers["content-type"] = "application/xml"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import dataclasses
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 from cloudsync_core import keys
@@ -22,7 +22,6 @@ from cloudsync_s3 import attributes, etags
 from cloudsync_s3.config import DIRECTORY_BUCKET, S3Options
 from cloudsync_s3.connection import Connection
 from cloudsync_s3.errors import FAILURES, translate
-from cloudsync_s3.plane import FastWay, fast_way
 from cloudsync_s3.wire import Wire
 
 LONGEST_KEY = 1024
@@ -44,7 +43,6 @@ class Place:
         ordered: whether listings are in order.
         etag_is_md5: whether ETags may be taken for MD5s.
         takes_md5: whether the server takes Content-MD5.
-        fast: the fast way to the bucket, or `None` where there is none.
     """
 
     connection: Connection
@@ -55,7 +53,6 @@ class Place:
     ordered: bool
     etag_is_md5: bool
     takes_md5: bool
-    fast: FastWay | None
 
     @classmethod
     def open(cls, location: Location, options: S3Options) -> Place:
@@ -78,7 +75,6 @@ class Place:
             ordered=options.ordered_listing and not directory_bucket,
             etag_is_md5=options.etag_is_md5 and not directory_bucket,
             takes_md5=not directory_bucket,
-            fast=fast_way(connection, options, location.container),
         )
 
     @property
@@ -110,17 +106,9 @@ class Place:
             raise InvalidKeyError(why)
         return {"Bucket": self.bucket, "Key": self.root + key}
 
-    @contextlib.contextmanager
-    def errors(self, operation: str, key: str | None = None) -> Iterator[None]:
+    def errors(self, operation: str, key: str | None = None) -> _Errors:
         """Turn the failures of requests into errors of the contract, and say in each what was done to what."""
-        try:
-            yield
-        except FAILURES as failure:
-            raise translate(failure, operation=operation, location=self.location, key=key) from failure
-        except BackendError as error:
-            if not error.location:
-                error.operation, error.location, error.key = operation, self.location, key
-            raise
+        return _Errors(operation, self.location, key)
 
     def call(self, key: str, request: str, **parameters: Any) -> dict[str, Any]:
         """Make one request about one object and return the response; use it within `errors`."""
@@ -129,7 +117,7 @@ class Place:
     def put_object(
         self, key: str, data: bytes, md5: str, carried: Mapping[str, Any], wanted: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Write an object in one request, the fast way where that says it exactly; use it within `errors`.
+        """Write an object in one request; use it within `errors`.
 
         Args:
             key: the object.
@@ -138,27 +126,10 @@ class Place:
             carried: the parameters that say what it carries.
             wanted: those that say under which condition.
         """
-        name = self.named(key)["Key"]
-        if self.fast is None or not self.fast.takes(name, carried):
-            request = {"Body": data, **carried, **wanted}
-            if self.takes_md5:
-                request["ContentMD5"] = content_md5(md5)
-            return self.call(key, "put_object", **request)
-        response = self.fast.put_object(name, data, carried, wanted)
-        if self.etag_is_md5 and etags.plain(response.get("ETag")) != md5:
-            # Another content, or an encryption that this way does not tell of: the object itself says which.
-            stored = self.call(key, "head_object")
-            if stored.get("ETag") == response.get("ETag"):
-                response = {**stored, **response}
-            self.learn(stored)
-        else:
-            self.fast.learn(etag_tells=True)
-        return response
-
-    def learn(self, response: Mapping[str, Any]) -> None:
-        """Tell the fast way what a response of GetObject or HeadObject says about the encryption here."""
-        if self.fast is not None:
-            self.fast.learn(etag_tells=not etags.encrypted_apart(response))
+        request = {"Body": data, **carried, **wanted}
+        if self.takes_md5:
+            request["ContentMD5"] = content_md5(md5)
+        return self.call(key, "put_object", **request)
 
     def tells_md5(self, response: Mapping[str, Any]) -> bool:
         """Tell whether the ETag in a response is about the content."""
@@ -178,6 +149,34 @@ class Place:
             etags.digests(response, size) if self.etag_is_md5 else (),
             attributes.from_response(response),
         )
+
+
+class _Errors:
+    """The context of `Place.errors`; a class, because a generator costs twice as much, several times for each object.
+
+    Args:
+        operation: the verb.
+        location: of the place.
+        key: of the object.
+    """
+
+    __slots__ = ("_key", "_location", "_operation")
+
+    def __init__(self, operation: str, location: str, key: str | None) -> None:
+        self._operation = operation
+        self._location = location
+        self._key = key
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, FAILURES):
+            raise translate(error, operation=self._operation, location=self._location, key=self._key) from error
+        if isinstance(error, BackendError) and not error.location:
+            error.operation, error.location, error.key = self._operation, self._location, self._key
 
 
 def length(response: Mapping[str, Any]) -> int:

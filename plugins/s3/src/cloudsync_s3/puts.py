@@ -111,11 +111,17 @@ def written(
     """Return what a successful write tells. Its time is the answer's: S3 tells no other of PutObject."""
     version = etags.version(response)
     date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    try:
-        modified_ns = int(email.utils.parsedate_to_datetime(date).timestamp()) * 1_000_000_000
-    except (TypeError, ValueError):
-        modified_ns = time.time_ns()
+    modified_ns = _nanoseconds(date) or time.time_ns()
     return ObjectInfo(key, size, version.etag or "", modified_ns, version, digests, attributes)
+
+
+@functools.lru_cache(maxsize=16)
+def _nanoseconds(date: str | None) -> int | None:
+    """Return what a Date header says, in nanoseconds since the epoch; many answers have the same second."""
+    try:
+        return int(email.utils.parsedate_to_datetime(date or "").timestamp()) * 1_000_000_000
+    except (TypeError, ValueError):
+        return None
 
 
 def _part_size(body: Body, wanted: int) -> int:

@@ -67,6 +67,12 @@ class Answer:
         """Whether the status is one of success."""
         return 200 <= self.status < 300  # noqa: PLR2004 - what HTTP calls successful
 
+    @property
+    def length(self) -> int:
+        """Bytes of the whole content as the headers say it, 0 where they do not."""
+        text = self.headers.get("content-length", "")
+        return int(text) if text.isdecimal() else 0
+
 
 class Stream:
     """The content of an answer, which is still to come.
@@ -131,15 +137,34 @@ class Wire:
             self._before_path = f"http://{address.netloc}"
             self._unsigned.update(proxy.headers)
 
-    def request(self, request: Request) -> Answer:
+    def request(self, request: Request, *, most: int | None = None) -> Answer:
         """Send a request and return the answer, whatever its status.
+
+        Args:
+            request: what is asked.
+            most: bytes of the content of a success; one that is said to have more is not read at all.
 
         Raises:
             botocore.exceptions.BotoCoreError: there are no credentials, or no whole answer came.
             botocore.parsers.ResponseParserError: what came is no HTTP.
         """
-        with self.open(request) as stream:
-            return dataclasses.replace(stream.answer, body=stream.read())
+        head = self._head(request)
+        sock = self._pool.take()
+        keep = False
+        try:
+            with as_botocore(self._address.url):
+                whole = _send(sock, head, request)
+                incoming = _incoming(sock, request.method)
+                answer = Answer(incoming.status, incoming.headers, b"")
+                limit = most if answer.is_success else None
+                if limit is None or answer.length <= limit:
+                    # Where no length is told, more than the limit is not read either.
+                    body = incoming.read(None if limit is None else limit + 1)
+                    answer = Answer(incoming.status, incoming.headers, body)
+                keep = whole and incoming.reusable
+        finally:
+            self._pool.give_back(sock, keep=keep)
+        return answer
 
     @contextlib.contextmanager
     def open(self, request: Request) -> Iterator[Stream]:
@@ -147,6 +172,24 @@ class Wire:
 
         What is left unread at the end of the block is not waited for: the connection is closed on it.
         """
+        head = self._head(request)
+        sock = self._pool.take()
+        stream = None
+        whole = False
+        try:
+            with as_botocore(self._address.url):
+                whole = _send(sock, head, request)
+                stream = Stream(_incoming(sock, request.method), self._address.url)
+            yield stream
+        finally:
+            self._pool.give_back(sock, keep=whole and stream is not None and stream.leaves_connection)
+
+    def close(self) -> None:
+        """Close the connections: requests that are under way fail, and wait for nothing any more."""
+        self._pool.close()
+
+    def _head(self, request: Request) -> bytes:
+        """Return the request line and the signed headers."""
         path = self._address.path(request.key)
         query = query_string(request.query)
         target = f"{self._before_path}{path}?{query}" if query else f"{self._before_path}{path}"
@@ -162,21 +205,7 @@ class Wire:
                 payload=request.payload,
                 moment=time.time(),
             )
-        head = _head(f"{request.method} {target} HTTP/1.1", headers, self._unsigned, _length(request))
-        sock = self._pool.take()
-        stream = None
-        whole = False
-        try:
-            with as_botocore(self._address.url):
-                whole = _send(sock, head, request)
-                stream = Stream(_incoming(sock, request.method), self._address.url)
-            yield stream
-        finally:
-            self._pool.give_back(sock, keep=whole and stream is not None and stream.leaves_connection)
-
-    def close(self) -> None:
-        """Close the connections: requests that are under way fail, and wait for nothing any more."""
-        self._pool.close()
+        return _head(f"{request.method} {target} HTTP/1.1", headers, self._unsigned, _length(request))
 
 
 def _length(request: Request) -> Mapping[str, str]:
