@@ -162,6 +162,15 @@ class TestRenderedListings:
         page = client.list_objects_v2(Bucket="rendered", Delimiter="/")
         assert [entry["Prefix"] for entry in page["CommonPrefixes"]] == [f"folder-00000{n}/" for n in range(3)]
 
+    @pytest.mark.parametrize(
+        ("after", "folders"),
+        [("folder-000000/object-000000500.bin", "012"), ("folder-000001/", "2"), ("folder-0000015", "2"), ("zzz", "")],
+    )
+    def test_they_can_be_walked_by_folder_after_any_key(self, client, after, folders):
+        page = client.list_objects_v2(Bucket="rendered", Delimiter="/", StartAfter=after)
+        found = [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
+        assert found == [f"folder-00000{number}/" for number in folders]
+
     def test_an_object_of_a_listing_has_no_content(self, client):
         key = Names(2500)[0]
         assert client.head_object(Bucket="rendered", Key=key)["ContentLength"] == 4096
