@@ -1,8 +1,8 @@
 """One server as one location reaches it: each request goes the lightest way that says it exactly.
 
-Requests go over the wire (`cloudsync_s3.wire`), from the calling thread. What has no words there goes to the client that
-s3fs connects (`cloudsync_s3.exact`), at the first such request: importing it takes as long as a whole run of some objects.
-Both answer in botocore's words.
+Requests go over the wire (`cloudsync_s3.wire`), from the calling thread. What has no words there goes to the client
+that s3fs connects (`cloudsync_s3.exact`), at the first such request: importing it takes as long as a whole run of some
+objects. Both answer in botocore's words.
 
 Nothing here repeats a request, but for one that the server has refused because its bucket is in another region. Nothing
 here survives a fork: open backends in the process that uses them (start workers by "spawn"), anything else raises
