@@ -54,19 +54,6 @@ class _PartsHash:
         self._filled = 0
 
 
-class _Known:
-    """A digest that is known before the bytes pass."""
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def update(self, data: bytes, /) -> None:
-        """Compute nothing."""
-
-    def hexdigest(self) -> str:
-        return self._value
-
-
 def _new_hash(algorithm: str) -> _Hash:
     name, _, part_size = algorithm.partition("/")
     if part_size:
@@ -98,7 +85,6 @@ class Body:
         data: the bytes, or chunks of them.
         size: bytes in all. Known for `bytes`; `None` where nobody can tell before the end.
         expect: digests that the content must have; those of unknown algorithms are not checked.
-        known: digests that `data`, which is `bytes`, has been found to have: they are not computed again.
         on_chunk: called with the number of bytes of each chunk before it is passed on; what it raises ends the
             transfer (progress, cancellation, bandwidth).
 
@@ -113,18 +99,15 @@ class Body:
         size: int | None = None,
         *,
         expect: Iterable[Digest] = (),
-        known: Iterable[Digest] = (),
         on_chunk: Callable[[int], None] | None = None,
     ) -> None:
         self.size = len(data) if size is None and isinstance(data, bytes) else size
         self._data = data
-        self._started = False
         self._expected = tuple(digest for digest in expect if computable(digest.algorithm))
-        self._hashes: dict[str, _Hash] = {digest.algorithm: _Known(digest.value) for digest in known}
-        for digest in self._expected:
-            self.require(digest.algorithm)
+        self._hashes = {digest.algorithm: _new_hash(digest.algorithm) for digest in self._expected}
         self._at_least: str | None = None
         self._on_chunk = on_chunk
+        self._started = False
         self._finished = False
         self.bytes_passed = 0
 
@@ -236,33 +219,15 @@ class ObjectReader:
         size: bytes that `chunks` yields: the object's size, or the length of the range asked for.
     """
 
-    def __init__(
-        self,
-        info: ObjectInfo,
-        chunks: bytes | Iterable[bytes],
-        size: int | None = None,
-        *,
-        known: tuple[Digest, ...] = (),
-    ) -> None:
+    def __init__(self, info: ObjectInfo, chunks: bytes | Iterable[bytes], size: int | None = None) -> None:
         self.info = info
         self.size = info.size if size is None else size
         self._chunks = chunks
-        self._known = known
 
     def held(self) -> ObjectReader:
         """Return a reader of the same bytes, which are in memory from now on; for small objects."""
         data = self._chunks if isinstance(self._chunks, bytes) else b"".join(self._chunks)
-        return ObjectReader(self.info, data, self.size, known=self._known)
-
-    def checked(self) -> ObjectReader:
-        """Return such a reader of bytes that have been found right; they are not hashed again.
-
-        Raises:
-            IntegrityError: they are not those that the store reports.
-        """
-        body = self.body()
-        data = body.read()
-        return ObjectReader(self.info, data, self.size, known=body.digests())
+        return ObjectReader(self.info, data, self.size)
 
     def body(self, *, on_chunk: Callable[[int], None] | None = None) -> Body:
         """Return the bytes as the body of a put, held to the digests that the store reports; once.
@@ -273,7 +238,7 @@ class ObjectReader:
             on_chunk: see `Body`.
         """
         digests = self.info.digests if self.size == self.info.size else ()
-        return Body(self._chunks, self.size, expect=digests, known=self._known, on_chunk=on_chunk)
+        return Body(self._chunks, self.size, expect=digests, on_chunk=on_chunk)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes, once, in chunks of some 1 MiB; raises as `body` does."""
