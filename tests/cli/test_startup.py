@@ -121,3 +121,15 @@ class TestGarbage:
 
     def test_is_left_alone_by_the_library(self):
         assert self.thresholds_after("import cloudsync_core.cli.root, cloudsync_core") == self.thresholds_after("")
+
+
+def test_the_process_may_open_as_many_files_as_it_is_allowed_to():
+    probe = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512))\n"
+        'sys.argv = ["cloudsync", "--version"]\n'
+        "from cloudsync_core.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    print(resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
+    assert finished.stdout.splitlines()[-1] == "(512, 512)"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import email.utils
+import functools
 import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -249,7 +250,9 @@ def _parts_to_complete(upload: Mapping[str, Any]) -> bytes:
     return f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{parts}</CompleteMultipartUpload>'.encode()
 
 
+@functools.lru_cache(maxsize=64)
 def _moment(text: str) -> dt.datetime:
+    """Return the moment that a header tells; objects that were written together share it."""
     try:
         moment = email.utils.parsedate_to_datetime(text)
     except ValueError as error:
