@@ -16,6 +16,11 @@ from cloudsync_core.models import Digest, ObjectInfo
 CHUNK_SIZE = 1024 * 1024
 """Bytes in a chunk where a backend is free to choose."""
 
+_SMALL_CHUNK = 16 * 1024
+_HASHED_AT_ONCE = 2047
+"""Bytes of a small chunk that are hashed by one call: hashlib lets other threads run from 2,048 on, and to get the turn
+back takes longer than to hash a small object."""
+
 
 class _Hash(Protocol):
     def update(self, data: bytes, /) -> None: ...
@@ -200,7 +205,11 @@ class Body:
         if self._on_chunk is not None:
             self._on_chunk(len(chunk))
         for hasher in self._hashes.values():
-            hasher.update(chunk)
+            if len(chunk) <= _SMALL_CHUNK:
+                for start in range(0, len(chunk), _HASHED_AT_ONCE):
+                    hasher.update(chunk[start : start + _HASHED_AT_ONCE])
+            else:
+                hasher.update(chunk)
 
     def _check(self) -> None:
         if self.size is not None and self.bytes_passed != self.size:

@@ -125,7 +125,10 @@ def _read_file(key: str, name: str, limit: int, folder: Folder) -> ObjectReader 
         data = os.read(descriptor, status.st_size + 1)
         while 0 < len(data) < status.st_size and (more := os.read(descriptor, status.st_size + 1 - len(data))):
             data += more
-        _check_unchanged(descriptor, status, name, folder.descriptor, follow=False)
+        # The time of the last status change tells of writes, and of a name that was removed or given to another file.
+        after = os.fstat(descriptor)
+        if after.st_nlink != status.st_nlink or stamp(after) != stamp(status):
+            raise _changed("it changed while it was read")
     finally:
         os.close(descriptor)
     return ObjectReader(_describe(key, status, clock_ns), data)

@@ -128,7 +128,7 @@ class Root:
     def in_folder(self, folder: str, action: Callable[[Folder], _Result]) -> _Result:
         """Return what `action` returns on the open folder; raises as `folder` does, and what `action` raises."""
         kept = self._kept.get(folder)
-        if kept is not None and time.monotonic() < kept.expires and self._is_still_there():
+        if kept is not None and time.monotonic() < kept.expires:
             # What is not there may be in the folder that has taken the place of the kept one.
             with contextlib.suppress(FileNotFoundError):
                 return action(kept)
@@ -170,14 +170,6 @@ class Root:
         except (OSError, InvalidKeyError):
             return False
         return True
-
-    def _is_still_there(self) -> bool:
-        try:
-            status = os.stat(self.path)  # noqa: PTH116 - for every object: a Path costs more than the call
-        except OSError:
-            # Opening it says what is wrong.
-            return False
-        return (status.st_dev, status.st_ino) == self._identity
 
     def _keep(self, folder: str, *, make: bool) -> Folder:
         with self.folder(folder, make=make) as opened:

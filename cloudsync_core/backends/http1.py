@@ -7,7 +7,6 @@ of RFC 9112 raises: a connection whose state is in doubt is never used again.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable
 from typing import Final, Protocol
@@ -17,8 +16,8 @@ LARGEST_HEAD: Final = 64 * 1024
 
 _PIECE: Final = 64 * 1024
 _LARGE_PIECE: Final = 1024 * 1024
-_STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?")
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_STATUS = re.compile(r"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [^\r\n]*)?(?=\r\n|\Z)")
+_HEADER = re.compile(r"\r\n([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*)")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_LENGTH = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 _BODILESS: Final = frozenset({204, 304})
@@ -134,18 +133,16 @@ class Answer:
         return head
 
     def _parse(self, head: bytes, method: str) -> None:
-        first, *lines = head.decode("utf-8", "surrogateescape").split("\r\n")
-        status = _STATUS.fullmatch(first)
+        text = head.decode("utf-8", "surrogateescape")
+        status = _STATUS.match(text)
         if status is None:
             raise NotHttpError("the answer does not begin as HTTP/1.1 does")
-        headers: dict[str, str] = {}
-        for line in lines:
-            name, colon, value = line.partition(":")
-            name = _lower_name(name) if colon else ""
-            if not name:
-                raise NotHttpError("a header of the answer is none")
-            value = value.strip(" \t")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        lines = _HEADER.findall(text, status.end())
+        if not len(lines) == text.count("\r") == text.count("\n"):
+            raise NotHttpError("a header of the answer is none")
+        headers = {name.lower(): value.rstrip(" \t") for name, value in lines}
+        if len(headers) != len(lines):
+            headers = _joined(lines)
         self.status, self.headers = int(status[2]), headers
         options = headers.get("connection", "").lower()
         self._keeps = "close" not in options and (status[1] == "1" or "keep-alive" in options)
@@ -214,7 +211,9 @@ class Answer:
         return more
 
 
-@functools.lru_cache(maxsize=256)
-def _lower_name(name: str) -> str:
-    """Return the name of a header in lower case, "" of what is none. A server uses the same few again and again."""
-    return name.lower() if _NAME.fullmatch(name) else ""
+def _joined(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for said, text in lines:
+        name, value = said.lower(), text.rstrip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

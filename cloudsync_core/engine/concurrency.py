@@ -3,6 +3,9 @@
 More at once hide the latency of a store; once the line, the store or this machine's processors are busy, they only
 cost. Where that point lies cannot be known, and it moves. So the width is doubled as long as what gets done grows with
 it, then made smaller as long as nothing is lost, and tried again now and then. A store that throttles ends any growth.
+
+How busy this process is tells where to begin: one that mostly waits is far from its limit, and its width grows by
+leaps. One that uses most of a processor is near it, because Python runs in one thread at a time, and they fight for it.
 """
 
 from __future__ import annotations
@@ -14,8 +17,8 @@ from collections.abc import Callable
 
 from cloudsync_core.errors import BackendError, ThrottledError
 
-FIRST_WIDTH = 16
-"""How many operations begin: what a near store needs, and what no store takes amiss."""
+FIRST_WIDTH = 4
+"""How many operations begin: what a near store needs."""
 
 OBJECT_COST = 64 * 1024
 """Bytes that count as the work of an object besides its content: requests cost something, however small it is."""
@@ -29,9 +32,12 @@ _RAMP_INTERVAL = 0.1
 _SLOW_INTERVAL = 2.0
 """Seconds after which it ends even if few operations have: those of large objects take longer."""
 
-_RAMP = 2.0
-_STEP = 1.5
-"""The factors by which the width grows at first, and changes later."""
+_LEAP, _RAMP, _STEP = 4.0, 2.0, 1.5
+"""The factors by which the width grows at first where this process mostly waits, and where it does so partly; and by
+which it changes where the process is busy, and later."""
+
+_WAITING, _BUSY = 0.25, 0.7
+"""Seconds of processor time that this process uses in a second: up to here it mostly waits, from here on it is busy."""
 
 _GAIN = 0.15
 """The growth of throughput that doubling the width has to bring; smaller steps, in proportion."""
@@ -73,14 +79,21 @@ class Concurrency:
         most: the upper bound.
         passed: returns the bytes of content that have passed so far.
         clock: returns seconds that never go back.
+        used: returns the seconds of processor time that this process has used.
     """
 
     def __init__(
-        self, most: int, *, passed: Callable[[], int] = lambda: 0, clock: Callable[[], float] = time.monotonic
+        self,
+        most: int,
+        *,
+        passed: Callable[[], int] = lambda: 0,
+        clock: Callable[[], float] = time.monotonic,
+        used: Callable[[], float] = time.process_time,
     ) -> None:
         self._most = most
         self._passed = passed
         self._clock = clock
+        self._used = used
         self._lock = threading.Lock()
         self._ceiling = most
         self._wary_until = self._cool_at = float("-inf")
@@ -97,7 +110,7 @@ class Concurrency:
             now = self._clock()
             self.width = self._good = self._tried_from = min(FIRST_WIDTH, self._limit(now))
             self._phase = _Phase.GROWING
-            self._factor, self._grown, self._interval = _RAMP, 1.0, _RAMP_INTERVAL
+            self._ramping, self._grown, self._interval = True, 1.0, _RAMP_INTERVAL
             self._reference: float | None = None
             self._hold = _FIRST_HOLD
             self._settled_at = now
@@ -141,6 +154,7 @@ class Concurrency:
                 return
             rate = (done * OBJECT_COST + self._passed() - self._bytes) / seconds
             width = self.width
+            self._busy = (self._used() - self._used_before) / seconds
             self._decide(now, rate, enough=starved - self._starved < _SHORT * done)
             self._warming = self.width != width
             self._measure_from(now, finished, starved)
@@ -183,15 +197,18 @@ class Concurrency:
         moved = abs(rate - self._reference) > _MOVED * self._reference
         if now < self._settled_at + (_FIRST_HOLD if moved else self._hold):
             return
-        self._reference, self._good, self._tried_from, self._factor = rate, self.width, self.width, _STEP
+        self._reference, self._good, self._tried_from, self._ramping = rate, self.width, self.width, moved
         if enough and self._widen(now):
             self._phase = _Phase.GROWING
         else:
             self._narrow(now)
 
     def _widen(self, now: float) -> bool:
-        """Make the width larger by the factor, or return false where it is as large as it may be."""
-        wider = min(self._limit(now), max(self.width + 1, round(self.width * self._factor)))
+        """Make the width larger, or return false where it is as large as it may be."""
+        factor = _STEP
+        if self._ramping and self._busy < _BUSY:
+            factor = _LEAP if self._busy < _WAITING else _RAMP
+        wider = min(self._limit(now), max(self.width + 1, round(self.width * factor)))
         if wider <= self.width:
             return False
         self._grown, self.width = wider / self.width, wider
@@ -199,10 +216,12 @@ class Concurrency:
 
     def _narrow(self, now: float) -> None:
         """Make the width smaller by a step, and see what becomes of it."""
-        if self.width == 1:
+        narrower = max(int(self.width / _STEP), FIRST_WIDTH)
+        if narrower >= self.width:
+            # Only a store that throttles gets fewer than it began with: some wait while others work.
             self._settle(now)
             return
-        self.width = int(self.width / _STEP)
+        self.width = narrower
         self._phase, self._interval = _Phase.SHRINKING, _INTERVAL
 
     def _settle(self, now: float) -> None:
@@ -218,3 +237,4 @@ class Concurrency:
 
     def _measure_from(self, now: float, finished: int, starved: int) -> None:
         self._since, self._finished, self._starved, self._bytes = now, finished, starved, self._passed()
+        self._used_before = self._used()

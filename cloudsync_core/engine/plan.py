@@ -20,6 +20,9 @@ from cloudsync_core.engine.diff import BaseRow, Met, Pair, Unchanged
 from cloudsync_core.errors import BackendError, CancelledError, Disposition, ObjectNotFoundError
 from cloudsync_core.runs import Action
 
+LOOKS_AT_ONCE = 16
+"""Pairs for which evidence is gathered at the same time, at most."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Settled:

@@ -10,12 +10,11 @@ from typing import Any
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.compare import Evidence, Verdict
-from cloudsync_core.engine.concurrency import FIRST_WIDTH
 from cloudsync_core.engine.diff import Pair, diff
 from cloudsync_core.engine.events import DifferenceFound
 from cloudsync_core.engine.filters import Filter
 from cloudsync_core.engine.listing import list_side
-from cloudsync_core.engine.plan import Planner, Settled, Step
+from cloudsync_core.engine.plan import LOOKS_AT_ONCE, Planner, Settled, Step
 from cloudsync_core.engine.spool import Spool
 from cloudsync_core.errors import CancelledError, CloudSyncError, ListingOrderError
 from cloudsync_core.models import Page
@@ -123,7 +122,7 @@ def _check(job: MirrorJob, context: Context, sides: Sides, comparator: ByContent
     report = CheckReport()
     scope = Filter(job.include, job.exclude, job.exclude_regex)
     backends: dict[Side, Backend] = {"source": sides.source, "target": sides.target}
-    workers = min(FIRST_WIDTH, job.transfers)
+    workers = min(LOOKS_AT_ONCE, job.transfers)
     planner = Planner(sides.source, sides.target, comparator, delete=True, workers=workers, stop=context.stop)
 
     def listing(side: Side) -> contextlib.closing[Generator[Page]]:

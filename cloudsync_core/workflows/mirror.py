@@ -12,12 +12,11 @@ from collections.abc import Generator, Iterable
 
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.base import JobState
-from cloudsync_core.engine.concurrency import FIRST_WIDTH
 from cloudsync_core.engine.diff import diff
 from cloudsync_core.engine.events import ActionPlanned, KeyLeftOut
 from cloudsync_core.engine.filters import Filter
 from cloudsync_core.engine.listing import list_side
-from cloudsync_core.engine.plan import Planner, Settled
+from cloudsync_core.engine.plan import LOOKS_AT_ONCE, Planner, Settled
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.errors import DeleteLimitExceededError, EmptySourceError, ListingOrderError
@@ -112,7 +111,7 @@ class _Mirror:
             self._sides.target,
             self._comparator,
             delete=self._job.delete,
-            workers=min(FIRST_WIDTH, self._job.transfers),
+            workers=min(LOOKS_AT_ONCE, self._job.transfers),
             stop=self._context.stop,
         )
         trust_base = bool(getattr(self._comparator, "trusts_base", False))

@@ -23,14 +23,17 @@ class Run:
         passed: bytes.
         widths: the width at each time that somebody looked.
         random: the same in every run of a seed.
+        used: seconds of this process's processor, `work` for each object.
     """
 
-    def __init__(self, store, *, most=256, size=lambda chance: SMALL, seed=1):
+    def __init__(self, store, *, most=256, size=lambda chance: SMALL, seed=1, work=0.0001):
         self.now = 0.0
+        self.used = 0.0
         self.finished = self.passed = self._running = 0
         self.widths = []
         self.random = random.Random(seed)
-        self.concurrency = Concurrency(most, passed=lambda: self.passed, clock=lambda: self.now)
+        self.work = work
+        self.concurrency = Concurrency(most, passed=lambda: self.passed, clock=lambda: self.now, used=lambda: self.used)
         self.size = size
         self._store = store
         self._events = []
@@ -60,6 +63,7 @@ class Run:
         self._running -= 1
         self.finished += 1
         self.passed += size
+        self.used += self.work
 
     def between(self, begin, end):
         return [width for moment, width in self.widths if begin <= moment <= end]
@@ -134,7 +138,9 @@ class TestAFarStore:
         assert run.finished > 0.93 * 4_876 * 30
 
     def test_gets_it_later_where_every_answer_takes_half_a_second(self, seed):
-        assert Run(latency(0.5), seed=seed).until(8) == 256
+        run = Run(latency(0.5), seed=seed)
+        run.until(8)
+        assert max(run.between(0, 8)) == 256
 
     @pytest.mark.parametrize("most", [1, 5, 16, 100])
     def test_never_gets_more_than_is_allowed(self, seed, most):
@@ -147,12 +153,17 @@ class TestAFarStore:
 @pytest.mark.parametrize("seed", SEEDS)
 class TestANearStore:
     def test_that_is_busy_gets_few(self, seed):
-        run = Run(processor(0.0008), seed=seed)
+        run = Run(processor(0.0008), seed=seed, work=0.0008)
         assert run.until(2) <= 8
         assert max(run.between(2, 30) or [run.until(30)]) <= 8
 
+    def test_never_gets_many_where_the_work_is_our_own(self, seed):
+        run = Run(processor(0.0003, round_trip=0.0005), seed=seed, work=0.0003)
+        run.until(5)
+        assert max(run.between(0, 5)) <= 9
+
     def test_loses_next_to_nothing_by_that(self, seed):
-        run = Run(processor(0.0008), seed=seed)
+        run = Run(processor(0.0008), seed=seed, work=0.0008)
         run.until(30)
         assert run.finished > 0.95 * 30 / 0.0008
 
@@ -231,7 +242,7 @@ class TestOtherWork:
     def test_begins_anew(self):
         run = Run(latency(0.05))
         run.until(5)
-        run.concurrency.begin(8)
-        assert run.concurrency.width == 8
+        run.concurrency.begin(3)
+        assert run.concurrency.width == 3
         run.concurrency.begin(200)
         assert run.concurrency.width == FIRST_WIDTH

@@ -148,10 +148,21 @@ class TestRootThatChanges:
             lambda: store(backend, "file"),
             lambda: backend.delete("file"),
         ):
+            backend.close()
             with pytest.raises(UnavailableError, match="another directory has taken the place") as caught:
                 operation()
             assert caught.value.disposition is Disposition.ABORT
         assert tree.everything() == []
+
+    def test_A03_a_folder_that_was_kept_open_is_that_of_the_old_directory(self, tree):
+        backend = tree.open()
+        store(backend, "file", b"old")
+        tree.path.rename(tree.path.parent / "old")
+        tree.write("file", data=b"new")
+        assert backend.read("file", 100).read() == b"old"
+        store(backend, "other")
+        assert [path.name for path in tree.path.iterdir()] == ["file"]
+        assert (tree.path / "file").read_bytes() == b"new"
 
 
 class TestFolders:

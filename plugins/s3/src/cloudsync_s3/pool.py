@@ -14,8 +14,9 @@ import socket
 import ssl
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import botocore.exceptions as botocore_errors
@@ -141,33 +142,54 @@ def secure_context(ca_bundle: Path | None, *, verify: bool) -> ssl.SSLContext:
     return context
 
 
-@contextlib.contextmanager
-def as_botocore(url: str, *, connecting: bool = False, proxy: Proxy | None = None) -> Iterator[None]:
+class as_botocore:  # noqa: N801 - it reads as what it does
     """Raise what goes wrong on the way to the server in the form that the plugin's table of errors judges.
+
+    A class, because a generator costs twice as much, for every request.
 
     Args:
         url: of the server.
         connecting: whether there is no connection yet.
         proxy: what is connected to instead of the server.
     """
-    try:
-        yield
-    except ssl.SSLError as error:
-        raise botocore_errors.SSLError(endpoint_url=url, error=error) from error
-    except TimeoutError as error:
-        kind = botocore_errors.ConnectTimeoutError if connecting else botocore_errors.ReadTimeoutError
-        raise kind(endpoint_url=url, error=error) from error
-    except http1.CutShortError as error:
-        expected = "more" if error.expected is None else error.expected
-        raise botocore_errors.IncompleteReadError(actual_bytes=error.received, expected_bytes=expected) from error
-    except _FAILURES as error:
-        if connecting and proxy is not None:
-            raise botocore_errors.ProxyConnectionError(proxy_url=proxy.host, error=error) from error
-        if connecting:
-            raise botocore_errors.EndpointConnectionError(endpoint_url=url, error=error) from error
-        raise botocore_errors.ConnectionClosedError(endpoint_url=url, error=error) from error
-    except http1.NotHttpError as error:
-        raise ResponseParserError(str(error)) from error
+
+    __slots__ = ("_connecting", "_proxy", "_url")
+
+    def __init__(self, url: str, *, connecting: bool = False, proxy: Proxy | None = None) -> None:
+        self._url = url
+        self._connecting = connecting
+        self._proxy = proxy
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None and (found := self._in_botocores_words(error)) is not None:
+            raise found from error
+
+    def _in_botocores_words(self, error: BaseException) -> Exception | None:
+        url = self._url
+        found: Exception | None = None
+        if isinstance(error, ssl.SSLError):
+            found = botocore_errors.SSLError(endpoint_url=url, error=error)
+        elif isinstance(error, TimeoutError):
+            late = botocore_errors.ConnectTimeoutError if self._connecting else botocore_errors.ReadTimeoutError
+            found = late(endpoint_url=url, error=error)
+        elif isinstance(error, http1.CutShortError):
+            expected = "more" if error.expected is None else error.expected
+            found = botocore_errors.IncompleteReadError(actual_bytes=error.received, expected_bytes=expected)
+        elif isinstance(error, _FAILURES):
+            if self._connecting and self._proxy is not None:
+                found = botocore_errors.ProxyConnectionError(proxy_url=self._proxy.host, error=error)
+            elif self._connecting:
+                found = botocore_errors.EndpointConnectionError(endpoint_url=url, error=error)
+            else:
+                found = botocore_errors.ConnectionClosedError(endpoint_url=url, error=error)
+        elif isinstance(error, http1.NotHttpError):
+            found = ResponseParserError(str(error))
+        return found
 
 
 def _is_readable(sock: Any) -> bool:

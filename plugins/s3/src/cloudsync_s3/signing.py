@@ -6,6 +6,7 @@ as much, because it takes a request apart that is at hand here in its parts; tes
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import time
@@ -55,7 +56,7 @@ class Signer:
             payload: the SHA-256 of the content, in hexadecimal, or `UNSIGNED_PAYLOAD`.
             moment: now, in seconds since the epoch.
         """
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
+        stamp = _stamp(int(moment))
         signed = {**headers, "x-amz-content-sha256": payload, "x-amz-date": stamp}
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
@@ -80,6 +81,11 @@ class Signer:
                 key = hmac.digest(key, part.encode(), "sha256")
             self._derived = ((secret, day), key)
         return key
+
+
+@functools.lru_cache(maxsize=4)
+def _stamp(second: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 def _quoted(text: str) -> str:
