@@ -73,8 +73,8 @@ class FileBackend(Backend):
     put as a marker through the same instance. A marker is deleted only where its folder is empty.
 
     The directory is recognised by its identity: when another one takes its place while the backend is open (a file
-    system is mounted or unmounted), operations fail instead of taking the new one for the old; for a second at most some
-    still work in a folder of the old one, which was kept open.
+    system is mounted or unmounted), operations fail instead of taking the new one for the old; for a second at most
+    some still work in a folder of the old one, which was kept open.
 
     Args:
         location: `file:///path`, or a path; relative ones are relative to the working directory.
