@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from types import TracebackType
@@ -12,6 +13,9 @@ from cloudsync_core.engine.codec import decode_action, encode_action
 from cloudsync_core.runs import Action
 
 Value = TypeVar("Value")
+
+_BLOCK = 64 * 1024
+"""Bytes that are read at once."""
 
 
 class Spool(Collection[Value]):
@@ -38,15 +42,13 @@ class Spool(Collection[Value]):
 
     def __iter__(self) -> Iterator[Value]:
         self._file.flush()
-        place = 0
-        while True:
-            # Several readers may be on their way at once, and share one file.
-            self._file.seek(place)
-            line = self._file.readline()
-            if not line:
-                return
-            place = self._file.tell()
-            yield self._decode(json.loads(line))
+        place, begun = 0, b""
+        # Read where one stands, and not where the file does: several readers may be on their way at once.
+        while block := os.pread(self._file.fileno(), _BLOCK, place):
+            place += len(block)
+            *lines, begun = (begun + block).split(b"\n")
+            for line in lines:
+                yield self._decode(json.loads(line))
 
     def __contains__(self, value: object) -> bool:
         return any(value == other for other in self)

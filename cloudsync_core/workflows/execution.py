@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.engine.affinity import Gathering
 from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.bandwidth import Bandwidth
 from cloudsync_core.engine.base import JobState
@@ -93,6 +94,7 @@ class Execution:
         self._transfer = Transfer(sides.source, sides.target, rules, context.progress, context.stop, paced=paced)
         self._still_right = still_right
         self._lock = threading.Lock()
+        self._gathering = Gathering()
         self._untold: list[Outcome] = []
         self._fatal: str | None = None
 
@@ -140,6 +142,7 @@ class Execution:
         error = self._still_right(action) if self._still_right is not None else None
         if error is not None:
             return [failed(action, error)]
+        self._gathering.place(action.size)
         held = held_by(action.size, self._put_memory)
         self._memory.take(held)
         try:
