@@ -1,8 +1,8 @@
 """On which processors the threads that move objects run.
 
 Python's threads take turns at the interpreter, and moving a small object is a dozen short calls, each of which passes
-the turn on. Between processors that costs more than the calls themselves: the next thread has to be woken on another one,
-and finds its memory elsewhere. On one processor it is a switch like any other.
+the turn on. Between processors that costs more than the calls themselves: the next thread has to be woken on another
+one, and finds its memory elsewhere. On one processor it is a switch like any other.
 """
 
 from __future__ import annotations

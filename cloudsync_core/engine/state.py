@@ -12,6 +12,7 @@ import dataclasses
 import json
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -226,10 +227,24 @@ class State:
             self._connection.close()
             self._connection = sqlite3.connect("", isolation_level=None)
         elif not self.read_only:
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._log_ahead()
             self._connection.execute(_DURABILITY)
         if new:
             self._make_tables()
+
+    def _log_ahead(self) -> None:
+        """Have the file written ahead of, which readers do not wait for."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                # For somebody who does the same at the same time, SQLite itself does not wait.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.005)
+            else:
+                return
 
     def _make_tables(self) -> None:
         with self.writing() as connection:
