@@ -203,6 +203,14 @@ EXCEPTIONS: tuple[tuple[tuple[type[BaseException], ...], Rule], ...] = (
     ),
     # The names of objects are checked before; what is left for the SDK to find fault with is that of the bucket.
     ((botocore_errors.ParamValidationError,), CODES["InvalidBucketName"]),
+    (
+        (botocore_errors.ProxyConnectionError,),
+        Rule(
+            UnavailableError,
+            "the proxy cannot be reached",
+            "Check HTTP_PROXY and HTTPS_PROXY, or name the server in NO_PROXY.",
+        ),
+    ),
     ((botocore_errors.ConnectionError, botocore_errors.HTTPClientError, OSError), _UNREACHABLE),
 )
 """By the exception; the first row that fits."""
