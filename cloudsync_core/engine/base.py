@@ -176,7 +176,7 @@ class _Writer:
                     if self._failure is None:
                         connection = connection or stack.enter_context(self._database.another())
                         _write(connection, self._number, batch)
-                except (sqlite3.DatabaseError, OSError) as error:
+                except Exception as error:  # noqa: BLE001 - raised again in the thread that notes, which would else wait
                     # Nothing is written from here on: a later word about a key must not stand without those before it.
                     self._failure = error
                 finally:
@@ -185,6 +185,9 @@ class _Writer:
 
 def _write(connection: sqlite3.Connection, job: int, batch: Batch) -> None:
     kept = [(key, row.source, row.target, row.digest) for key, row in batch.items() if row is not None]
+    if not _is_text(json.dumps(kept, ensure_ascii=False)):
+        # SQLite would store what it cannot give back. What a store told in bytes that are no text is not remembered.
+        kept = [(key, _text(source), _text(target), _text(digest)) for key, source, target, digest in kept]
     gone = [(job, key) for key, row in batch.items() if row is None]
     text = json.dumps(kept)
     # Taken at once: a transaction that begins by reading cannot always be turned into a writing one.
@@ -196,3 +199,15 @@ def _write(connection: sqlite3.Connection, job: int, batch: Batch) -> None:
         elif kept:
             connection.execute(_WRITE, (job, text))
         connection.executemany(_FORGET, gone)
+
+
+def _text(told: str | None) -> str | None:
+    return told if told is not None and _is_text(told) else None
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

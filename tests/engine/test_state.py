@@ -178,6 +178,27 @@ class TestWriting:
             job.close()
         assert count(state) == 1
 
+    def test_that_fails_in_a_way_that_nobody_expected_is_told_too(self, state, monkeypatch):
+        def fail(*_):
+            raise RuntimeError("a defect")
+
+        monkeypatch.setattr(base_module, "_write", fail)
+        monkeypatch.setattr(base_module, "BATCH_LENGTH", 1)
+        job = state.open_job(*JOB)
+        job.record("a", ROW)
+        with pytest.raises(RuntimeError, match="a defect"):
+            job.save()
+        with pytest.raises(RuntimeError, match="a defect"):
+            job.close()
+
+    def test_a_fingerprint_that_is_no_text_is_not_remembered(self, state):
+        job = state.open_job(*JOB)
+        job.record("a", BaseRow("\udcff", "t", None))
+        job.record("b", BaseRow("s", "\udcff", "md5:00"))
+        job.record("c", ROW)
+        assert rows(job) == {"a": BaseRow(None, "t", None), "b": BaseRow("s", None, "md5:00"), "c": ROW}
+        job.close()
+
     def test_waits_for_the_disk_when_too_much_is_noted(self, state, path, monkeypatch):
         monkeypatch.setattr(base_module, "BATCH_LENGTH", 1)
         job = state.open_job(*JOB)
