@@ -90,6 +90,7 @@ class Answer:
         self._sock = sock
         self._held = b""
         self._received = 0
+        self._expected: int | None = None
         self._chunked = False
         self._keeps = True
         self._ended = False
@@ -207,7 +208,7 @@ class Answer:
     def _more(self, most: int) -> bytes:
         more = self._sock.recv(most)
         if not more:
-            raise CutShortError(self._received, getattr(self, "_expected", None))
+            raise CutShortError(self._received, self._expected)
         return more
 
 

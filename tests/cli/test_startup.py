@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.conftest import SCRIPT, write_tree
 
-SDKS = {"s3fs", "boto3", "botocore", "aiobotocore", "aiohttp", "obstore", "adlfs", "azure", "gcsfs", "google.cloud"}
+SDKS = {"s3fs", "boto3", "botocore", "aiobotocore", "aiohttp", "adlfs", "azure", "gcsfs", "google.cloud"}
 HEAVY = {"pydantic", "rich", "yaml", "fsspec", "sqlite3", "pluggy"}
 
 PROBE = """

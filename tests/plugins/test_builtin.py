@@ -58,6 +58,4 @@ print(json.dumps([sorted(sys.modules), [status.distribution for status in plugin
         assert "cloudsync-s3" in active
         assert "cloudsync_s3.plugin" in modules
         loaded = {name.partition(".")[0] for name in modules}
-        assert loaded.isdisjoint(
-            {"s3fs", "botocore", "aiobotocore", "boto3", "aiohttp", "urllib3", "obstore", "fsspec"}
-        )
+        assert loaded.isdisjoint({"s3fs", "botocore", "aiobotocore", "boto3", "aiohttp", "urllib3", "fsspec"})
