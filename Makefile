@@ -5,7 +5,8 @@ TEST_ARGS ?= -n 2 --dist worksteal
 
 VENV := .venv
 RUN := $(VENV)/bin/python -m
-PYPROJECTS := pyproject.toml plugins/s3/pyproject.toml
+PLUGINS := plugins/s3 plugins/azure plugins/gcs
+PYPROJECTS := pyproject.toml $(PLUGINS:=/pyproject.toml)
 QUICKSTART := examples/quickstart
 
 .DEFAULT_GOAL := help
@@ -51,7 +52,7 @@ $(VENV)/ready-core: pyproject.toml
 	@touch $@
 
 $(VENV)/ready-test $(VENV)/ready-lint $(VENV)/ready-dev: $(VENV)/ready-%: $(VENV)/ready-core $(PYPROJECTS)
-	$(RUN) pip install --quiet --editable . --editable plugins/s3 --group $*
+	$(RUN) pip install --quiet --editable . $(PLUGINS:%=--editable %) --group $*
 	@touch $@
 
 define check-python

@@ -16,13 +16,13 @@ nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
 
 CORE = nox.project.load_toml("pyproject.toml")
-S3 = nox.project.load_toml("plugins/s3/pyproject.toml")
-DISTRIBUTIONS = ("--editable", ".", "--editable", "plugins/s3")
+PLUGINS = ("plugins/s3", "plugins/azure", "plugins/gcs")
+DISTRIBUTIONS = [part for folder in (".", *PLUGINS) for part in ("--editable", folder)]
 PYTHONS = nox.project.python_versions(CORE)
 
 
 def install(session, *groups):
-    """Install both distributions editable, with dependency groups of pyproject.toml."""
+    """Install every distribution editable, with dependency groups of pyproject.toml."""
     session.install(*DISTRIBUTIONS, *(line for group in groups for line in nox.project.dependency_groups(CORE, group)))
 
 
@@ -64,19 +64,19 @@ def conformance(session):
 
 @nox.session(python=PYTHONS[0])
 def lowest(session):
-    """The core's unit tests and the plugin's tests, with the lowest versions of dependencies that are allowed."""
+    """The core's unit tests and the plugins' tests, with the lowest versions of dependencies that are allowed."""
     constraints = Path(session.create_tmp()) / "lowest.txt"
     constraints.write_text("\n".join(lower_bounds()) + "\n")
     # Two steps, and boto3 in the first: the tests' boto3 and the SDK under s3fs each pin botocore, and a resolver
     # that is free to choose both tries their versions one by one for many minutes.
     session.install(*DISTRIBUTIONS, "aiobotocore[boto3]", "--constraint", str(constraints))
     session.install(*nox.project.dependency_groups(CORE, "test"), "--constraint", str(constraints))
-    session.run("pytest", "tests/unit", "plugins/s3/tests", *session.posargs)
+    session.run("pytest", "tests/unit", *(f"{folder}/tests" for folder in PLUGINS), *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])
 def wheels(session):
-    """Both wheels, built and used in a clean environment."""
+    """Every wheel, built and used in a clean environment."""
     install(session, "test")
     session.run("pytest", "tests/wheels", *session.posargs)
 
@@ -115,6 +115,7 @@ def demo(session):
 def lower_bounds():
     """Return `name==version` for each direct dependency, of the lowest version that its requirement allows."""
     extras = CORE["project"]["optional-dependencies"].values()
-    requirements = [*CORE["project"]["dependencies"], *itertools.chain(*extras), *S3["project"]["dependencies"]]
+    plugins = [nox.project.load_toml(f"{folder}/pyproject.toml")["project"]["dependencies"] for folder in PLUGINS]
+    requirements = itertools.chain(CORE["project"]["dependencies"], *extras, *plugins)
     bounds = (re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*>=\s*([\w.]+)", line) for line in requirements)
     return sorted(f"{bound[1]}=={bound[2]}" for bound in bounds if bound and bound[1] != CORE["project"]["name"])

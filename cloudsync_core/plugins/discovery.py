@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 def discover(allow: Collection[str] | None = None, deny: Collection[str] = ()) -> Iterator[Plugin]:
-    """Yield every installed plugin, imported where it may and can be.
+    """Yield every installed plugin by the order of its name, imported where it may and can be.
 
     Args:
         allow: the distributions whose plugins may be imported; `None` means all. Names are compared as pip does.
@@ -40,7 +40,9 @@ def discover(allow: Collection[str] | None = None, deny: Collection[str] = ()) -
         None if allow is None else frozenset(map(canonicalize_name, allow)), frozenset(map(canonicalize_name, deny))
     )
     core = core_version()
-    for plugin, entry in _installed():
+    # Directories of packages are read in the order of the disk: without this, the order in which plugins are asked, and
+    # so which of two answers counts, would be another on each machine.
+    for plugin, entry in sorted(_installed(), key=lambda found: (found[0].status.name, found[0].status.distribution)):
         judged = policy.judge(_check_core(plugin, core)) if plugin.active else plugin
         yield _imported(judged, entry) if judged.active and entry is not None else judged
 

@@ -19,6 +19,10 @@ REPOSITORY = Path(__file__).parents[2]
 CORE = Plugins.load(allow=()).statuses[0]
 RECORDS = [*builtin.cloudsync_register_backends(), builtin.FALLBACK]
 PROJECTS = sorted(REPOSITORY.glob("plugins/*/pyproject.toml"))
+SDKS = {
+    "s3fs", "botocore", "aiobotocore", "boto3", "adlfs", "azure", "gcsfs", "google", "google_crc32c",
+    "aiohttp", "urllib3", "requests", "fsspec",
+}  # fmt: skip
 
 
 class TestTheBuiltIns:
@@ -55,7 +59,7 @@ print(json.dumps([sorted(sys.modules), [status.distribution for status in plugin
 """
         ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
         modules, active = json.loads(ran.stdout)
-        assert "cloudsync-s3" in active
-        assert "cloudsync_s3.plugin" in modules
+        assert {"cloudsync-s3", "cloudsync-azure", "cloudsync-gcs"} <= set(active)
+        assert {"cloudsync_s3.plugin", "cloudsync_azure.plugin", "cloudsync_gcs.plugin"} <= set(modules)
         loaded = {name.partition(".")[0] for name in modules}
-        assert loaded.isdisjoint({"s3fs", "botocore", "aiobotocore", "boto3", "aiohttp", "urllib3", "fsspec"})
+        assert loaded.isdisjoint(SDKS)

@@ -47,6 +47,12 @@ class TestAnInstalledPlugin:
         site.install("cloudsync-demo", source, entry_points="[cloudsync]\nears = cloudsync_demo_plugin:listener\n")
         assert status_of("cloudsync-demo").hooks == ("run_started",)
 
+    def test_stands_where_its_name_puts_it_wherever_it_is_installed(self, site):
+        site.install("cloudsync-first-on-the-path", entry="zebra")
+        _, *names = [status.name for status in Plugins.load().statuses]
+        assert len(names) > 1
+        assert names == sorted(names)
+
     def test_may_print_without_reaching_standard_output(self, site, status_of, capsys):
         site.install("cloudsync-demo", "print('imported')\n" + "import cloudsync_core")
         status_of("cloudsync-demo")

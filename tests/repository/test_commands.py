@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PROJECTS = ["pyproject.toml", *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("plugins/*/pyproject.toml")))]
 
 
 def make(folder, *arguments):
@@ -21,7 +22,7 @@ def make(folder, *arguments):
 @pytest.fixture
 def clone(tmp_path):
     """Enough of a clone for make to find its rules, and nothing of ours that it could change."""
-    for name in ("Makefile", "pyproject.toml", "plugins/s3/pyproject.toml"):
+    for name in ("Makefile", *PROJECTS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -75,7 +76,7 @@ class TestMake:
         assert "pytest" in planned
         assert "pip" not in planned
 
-    @pytest.mark.parametrize("project", ["pyproject.toml", "plugins/s3/pyproject.toml"])
+    @pytest.mark.parametrize("project", PROJECTS)
     def test_installs_again_when_a_project_file_has_changed(self, clone, project):
         (clone / ".venv").mkdir()
         for name in ("ready-core", "ready-test"):

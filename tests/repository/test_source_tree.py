@@ -5,13 +5,15 @@ import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = (ROOT / "cloudsync_core", ROOT / "plugins/s3/src/cloudsync_s3")
+PACKAGES = (ROOT / "cloudsync_core", *sorted(ROOT.glob("plugins/*/src/cloudsync_*")))
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 CORE = sorted((ROOT / "cloudsync_core").rglob("*.py"))
+PROJECTS = sorted(ROOT.glob("plugins/*/pyproject.toml"))
 
 PROVIDER = re.compile(
     r"(?<![a-z0-9])(s3|s3fs|aws|amazon\w*|boto\w*|aiobotocore|azure\w*|adlfs?|gcs|gcsfs|google\w*|minio|ceph|moto)(?![a-z0-9])",
@@ -58,8 +60,13 @@ def test_a_name_tells_what_may_be_inside(path):
 
 def public_packages():
     """Packages whose `__init__` is a door: it lists what may be imported from them."""
-    doors = [path for path in MODULES if path.name == "__init__.py" and "__all__" in path.read_text()]
-    return [".".join(path.relative_to(ROOT).parent.parts).removeprefix("plugins.s3.src.") for path in doors]
+    doors = [
+        path.relative_to(package.parent)
+        for package in PACKAGES
+        for path in sorted(package.rglob("__init__.py"))
+        if "__all__" in path.read_text()
+    ]
+    return [".".join(path.parent.parts) for path in doors]
 
 
 def test_the_core_has_a_public_door():
@@ -89,21 +96,25 @@ def test_what_a_package_imports_for_its_users_is_listed(package):
 
 
 class TestDistributions:
-    """The two distributions say the same where they must."""
+    """The distributions say the same where they must."""
 
     core = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    s3 = tomllib.loads((ROOT / "plugins/s3/pyproject.toml").read_text())["project"]
+    plugins: ClassVar = {path.parent.name: tomllib.loads(path.read_text())["project"] for path in PROJECTS}
 
-    @pytest.mark.parametrize("field", ["license", "requires-python"])
+    def test_every_plugin_is_one(self):
+        assert self.plugins.keys() == {path.name for path in ROOT.glob("plugins/*")}
+
+    @pytest.mark.parametrize("field", ["license", "requires-python", "version"])
     def test_they_agree(self, field):
-        assert self.core[field] == self.s3[field]
+        assert {project[field] for project in self.plugins.values()} == {self.core[field]}
 
-    def test_a_plugin_asks_for_a_range_of_the_core(self):
-        (bound,) = [line for line in self.s3["dependencies"] if line.startswith("cloudsync-core")]
+    @pytest.mark.parametrize("plugin", plugins)
+    def test_a_plugin_asks_for_a_range_of_the_core(self, plugin):
+        (bound,) = [line for line in self.plugins[plugin]["dependencies"] if line.startswith("cloudsync-core")]
         assert ">=" in bound
         assert "<" in bound.replace(">=", "")
         assert "==" not in bound
 
     def test_no_dependency_is_pinned(self):
-        pinned = [line for line in (*self.core["dependencies"], *self.s3["dependencies"]) if "==" in line]
-        assert not pinned
+        projects = (self.core, *self.plugins.values())
+        assert not [line for project in projects for line in project["dependencies"] if "==" in line]
