@@ -22,9 +22,14 @@ _HASHED_AT_ONCE = 2047
 back takes longer than to hash a small object."""
 
 
-class _Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
+class Hash(Protocol):
+    """A digest of content that passes."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in the next bytes."""
+
+    def hexdigest(self) -> str:
+        """Return the digest of all bytes so far, in lower-case hexadecimal."""
 
 
 class _PartsHash:
@@ -59,7 +64,25 @@ class _PartsHash:
         self._filled = 0
 
 
-def _new_hash(algorithm: str) -> _Hash:
+_ADDED: dict[str, Callable[[], Hash]] = {}
+
+
+def add_algorithm(algorithm: str, new: Callable[[], Hash]) -> None:
+    """Let bodies compute digests of one more algorithm; for backends whose stores tell such digests.
+
+    It is computed of content for which somebody expects or requires it, and of no other. Adding it again changes
+    nothing.
+
+    Args:
+        algorithm: see `Digest.algorithm`.
+        new: begins the digest of one content.
+    """
+    _ADDED.setdefault(algorithm, new)
+
+
+def _new_hash(algorithm: str) -> Hash:
+    if algorithm in _ADDED:
+        return _ADDED[algorithm]()
     name, _, part_size = algorithm.partition("/")
     if part_size:
         if name != "md5":

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudsync_core.body import Body, ObjectReader, computable
+from cloudsync_core.body import Body, ObjectReader, add_algorithm, computable
 from cloudsync_core.errors import IntegrityError
 from cloudsync_core.models import Digest, ObjectInfo
 
@@ -97,13 +97,43 @@ class TestDigests:
 
     @pytest.mark.parametrize(
         ("algorithm", "can"),
-        [("md5", True), ("sha256", True), ("md5/8388608", True), ("sha256/8", False), ("crc32c", False), ("", False)],
+        [("md5", True), ("sha256", True), ("md5/8388608", True), ("sha256/8", False), ("crc64", False), ("", False)],
     )
     def test_what_can_be_computed_is_said(self, algorithm, can):
         assert computable(algorithm) is can
         if not can:
             with pytest.raises(ValueError, match="unknown digest algorithm"):
                 Body(b"").require(algorithm)
+
+    @given(CHUNKS)
+    def test_an_algorithm_that_was_added_is_computed_and_checked(self, chunks):
+        made = []
+
+        class Length:
+            def __init__(self):
+                made.append(self)
+                self.bytes = 0
+
+            def update(self, data):
+                self.bytes += len(data)
+
+            def hexdigest(self):
+                return f"{self.bytes:08x}"
+
+        add_algorithm("length-of-a-test", Length)
+        add_algorithm("length-of-a-test", list)
+        assert computable("length-of-a-test")
+        made.clear()
+        data = b"".join(chunks)
+        body = Body(iter(chunks))
+        body.read()
+        assert not made, "it was computed though nobody asked for it"
+        right, wrong = (Digest("length-of-a-test", f"{size:08x}") for size in (len(data), len(data) + 1))
+        body = Body(iter(chunks), expect=[right])
+        assert body.read() == data
+        assert body.digests() == (right,)
+        with pytest.raises(IntegrityError, match="length-of-a-test"):
+            Body(iter(chunks), expect=[wrong]).read()
 
     def test_digests_are_asked_for_before_and_known_after(self):
         body = Body(b"x")
@@ -133,12 +163,12 @@ class TestOneDigest:
             ((), ("md5", "sha256"), ("md5", "sha256")),
             (("sha256",), (), ("sha256",)),
             (("sha256",), ("md5/8",), ("sha256", "md5/8")),
-            (("crc32c",), (), ("md5",)),
+            (("crc64",), (), ("md5",)),
         ],
     )
     def test_the_default_is_computed_only_where_nobody_asks_for_another(self, expected, required, computed):
         data = b"some content of more than one part"
-        values = {"sha256": hashlib.sha256(data).hexdigest(), "crc32c": "not computed here"}
+        values = {"sha256": hashlib.sha256(data).hexdigest(), "crc64": "not computed here"}
         body = Body(data, expect=[Digest(name, values[name]) for name in expected])
         body.require_any("md5")
         for algorithm in required:
@@ -154,7 +184,7 @@ class TestOneDigest:
 
     def test_the_default_must_be_computable(self):
         with pytest.raises(ValueError, match="unknown digest algorithm"):
-            Body(b"").require_any("crc32c")
+            Body(b"").require_any("crc64")
 
 
 class TestPartMD5:
@@ -211,7 +241,7 @@ class TestPromises:
             Digest("md5", md5(data).hexdigest()),
             Digest("sha256", hashlib.sha256(data).hexdigest()),
             Digest(f"md5/{part_size}", md5_of_parts(data, part_size)),
-            Digest("crc32c", "not computed here, so not compared"),
+            Digest("crc64", "not computed here, so not compared"),
         ]
         body = Body(iter(chunks), len(data), expect=expect)
         assert body.read() == data
