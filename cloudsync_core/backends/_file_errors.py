@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from types import TracebackType
 from typing import Final
 
+from cloudsync_core.backends import judging
 from cloudsync_core.errors import (
     AccessDeniedError,
     BackendError,
@@ -61,32 +61,13 @@ def meaning_of(error: OSError) -> BackendError:
     )
 
 
-class naming:  # noqa: N801 - it reads as the verb that it is
-    """Let only `BackendError`s out of a block (clause E1), and let each say what was done to which object.
-
-    A class, because a generator costs twice as much, several times for each object.
-    """
-
-    __slots__ = ("_key", "_location", "_operation")
-
-    def __init__(self, operation: str, location: str, key: str | None = None) -> None:
-        self._operation = operation
-        self._location = location
-        self._key = key
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, OSError):
-            raise _named(meaning_of(error), self._operation, self._location, self._key) from error
-        if isinstance(error, BackendError):
-            _named(error, self._operation, self._location, self._key)
+def naming(
+    operation: str, location: str, key: str | None = None
+) -> judging.judging[judging.Meaning, str, str, str | None]:
+    """Let only `BackendError`s out of a block (clause E1), and let each say what was done to which object."""
+    return judging.naming(_meaning, operation, location, key)
 
 
-def _named(error: BackendError, operation: str, location: str, key: str | None) -> BackendError:
-    if not error.operation:
-        error.operation, error.location, error.key = operation, location, key
-    return error
+def _meaning(failure: BaseException, key: str | None) -> BackendError | None:
+    del key
+    return meaning_of(failure) if isinstance(failure, OSError) else None

@@ -8,9 +8,11 @@ from urllib.parse import quote
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
-from cloudsync_s3.signing import UNSIGNED_PAYLOAD, Signer, query_string
+from cloudsync_s3.signing import UNSIGNED_PAYLOAD, Signer, authorising
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from cloudsync_core.backends.objectstore.wire import Request, query_string
 
 HOST = "bucket.example.com:9000"
 
@@ -85,3 +87,22 @@ def test_a_key_is_derived_anew_for_another_day_and_another_secret():
 
     asked = [("one", 0), ("one", 0), ("one", 86400), ("two", 86400), ("one", 0)]
     assert [signed(signer, *what) for what in asked] == [signed(Signer("us-east-1"), *what) for what in asked]
+
+
+REQUEST = Request("GET", "/key", {"a": "b c"}, {"range": "bytes=0-1"})
+HEADERS = {"host": HOST, "range": "bytes=0-1"}
+
+
+class TestAuthorising:
+    def test_signed_request_says_whose_it_is(self):
+        authorise = authorising(Signer("us-east-1"), lambda: ReadOnlyCredentials("AKID", "secret", "token"))
+        query, headers = authorise(REQUEST, HEADERS)
+        assert query == "a=b%20c"
+        assert headers.items() >= HEADERS.items()
+        assert headers.keys() >= {"authorization", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token"}
+        assert "AKID" in headers["authorization"]
+        assert "secret" not in str(headers)
+        assert headers["x-amz-content-sha256"] == hashlib.sha256(b"").hexdigest()
+
+    def test_anonymous_request_is_as_it_was_asked(self):
+        assert authorising(Signer("us-east-1"), lambda: None)(REQUEST, HEADERS) == ("a=b%20c", HEADERS)

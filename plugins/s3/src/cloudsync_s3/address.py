@@ -8,9 +8,8 @@ import re
 from typing import Self
 from urllib.parse import quote, urlsplit
 
+from cloudsync_core.backends.objectstore.server import DEFAULT_PORTS, Server
 from cloudsync_s3.config import DIRECTORY_BUCKET
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SPECIAL = re.compile(r"--[a-z]+-s3")
@@ -28,21 +27,16 @@ def is_plain(bucket: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Address:
+class Address(Server):
     """How the requests about one bucket are addressed.
 
     Attributes:
-        scheme: `http` or `https`.
         host: the name or address of the server, with the bucket before it if that is its place.
-        port: its port.
         base: the path of the endpoint, without a slash at its end.
         bucket: the bucket's name.
         in_host: whether the bucket stands in the host name; otherwise it is the first segment of the path.
     """
 
-    scheme: str
-    host: str
-    port: int
     base: str
     bucket: str
     in_host: bool
@@ -64,12 +58,6 @@ class Address:
         port = parts.port or DEFAULT_PORTS[parts.scheme]
         base = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=-._~")
         return cls(parts.scheme, f"{bucket}.{host}" if in_host else host, port, base, bucket, in_host)
-
-    @property
-    def netloc(self) -> str:
-        """Host and port as a Host header has them: the port only where it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
     @property
     def url(self) -> str:

@@ -1,8 +1,8 @@
 """One server as one location reaches it: each request goes the lightest way that says it exactly.
 
-Requests go over the wire (`cloudsync_s3.wire`), from the calling thread. What has no words there goes to the client
-that s3fs connects (`cloudsync_s3.exact`), at the first such request: importing it takes as long as a whole run of some
-objects. Both answer in botocore's words.
+Requests go over the wire (`cloudsync_core.backends.objectstore.wire`), from the calling thread. What has no words there
+goes to the client that s3fs connects (`cloudsync_s3.exact`), at the first such request: importing it takes as long as a
+whole run of some objects. Both answer in botocore's words.
 
 Nothing here repeats a request, but for one that the server has refused because its bucket is in another region. Nothing
 here survives a fork: open backends in the process that uses them (start workers by "spawn"), anything else raises
@@ -22,17 +22,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import ClientError
+from botocore.httpsession import where
 
+from cloudsync_core.backends.objectstore.pool import Pool, secure_context
+from cloudsync_core.backends.objectstore.proxies import UnknownProxyError, proxy_for
+from cloudsync_core.backends.objectstore.threads import Threads
+from cloudsync_core.backends.objectstore.wire import Answer, Request, Stream, Wire
 from cloudsync_s3 import operations
 from cloudsync_s3.address import Address, is_plain
 from cloudsync_s3.config import S3Options
 from cloudsync_s3.environment import USER_AGENT, Environment
 from cloudsync_s3.errors import is_elsewhere
-from cloudsync_s3.pool import Pool, secure_context
-from cloudsync_s3.proxies import UnknownProxyError, proxy_for
-from cloudsync_s3.signing import Signer
-from cloudsync_s3.threads import Threads
-from cloudsync_s3.wire import Answer, Request, Stream, Wire
+from cloudsync_s3.signing import Signer, authorising
 
 if TYPE_CHECKING:
     from cloudsync_s3.exact import ExactClient
@@ -69,8 +70,11 @@ class Connection:
         self.endpoint = self._environment.endpoint
         self.is_amazon = self._environment.is_amazon
         self.ca_bundle = self._environment.ca_bundle
-        self._signer = Signer(self.region)
-        self._tls = functools.cache(functools.partial(secure_context, self.ca_bundle, verify=options.verify_tls))
+        self._authorise = authorising(Signer(self.region), self.credentials)
+        self._tls = functools.cache(
+            functools.partial(secure_context, self.ca_bundle, verify=options.verify_tls, brought=where())
+        )
+        self._addresses: dict[str, Address] = {}
         self._wires: dict[str, Wire | None] = {}
         self._exact_client: ExactClient | None = None
         self._lock = threading.Lock()
@@ -213,8 +217,10 @@ class Connection:
         operation = operations.OPERATIONS[name]
         bucket = parameters["Bucket"]
         wire = self.wire(bucket)
-        request = operations.request(operation, parameters)
-        if wire is None or request is None:
+        if wire is None:
+            return None
+        request = operations.request(operation, parameters, self._addresses[bucket])
+        if request is None:
             return None
         try:
             return read(operation, send(wire, request))
@@ -231,7 +237,7 @@ class Connection:
             return None
         if not is_plain(bucket):
             return None
-        address = self.address(bucket)
+        address = self._addresses[bucket] = self.address(bucket)
         pool = Pool(
             address,
             self._tls,
@@ -239,9 +245,7 @@ class Connection:
             connect_timeout=self._options.connect_timeout,
             read_timeout=self._options.read_timeout,
         )
-        return Wire(
-            address, pool, signer=self._signer, credentials=self.credentials, proxy=proxy, user_agent=USER_AGENT
-        )
+        return Wire(address, pool, authorise=self._authorise, proxy=proxy, user_agent=USER_AGENT)
 
     def _exact(self) -> ExactClient:
         self._refuse_after_a_fork()

@@ -15,8 +15,8 @@ import botocore.session
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.utils import validate_region_name
 
+from cloudsync_core.backends.objectstore.server import DEFAULT_PORTS
 from cloudsync_core.errors import ConfigError
-from cloudsync_s3.address import DEFAULT_PORTS
 from cloudsync_s3.config import S3Options
 
 USER_AGENT = f"cloudsync-s3 botocore/{botocore.__version__}"

@@ -6,15 +6,15 @@ HTTP status. Reasons are our own words: the SDK's messages may hold URLs and hea
 
 from __future__ import annotations
 
-import email.utils
-import ssl
-import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
+from cloudsync_core.backends.judging import named
+from cloudsync_core.backends.objectstore import rules
+from cloudsync_core.backends.objectstore.rules import Rule
 from cloudsync_core.errors import (
     AccessDeniedError,
     BackendError,
@@ -32,18 +32,6 @@ from cloudsync_core.errors import (
     printable,
 )
 
-_LONGEST_WORDS = 300
-
-
-class Rule(NamedTuple):
-    """What one kind of failure becomes."""
-
-    error: type[BackendError]
-    reason: str
-    hint: str | None = None
-    disposition: Disposition | None = None
-
-
 _CREDENTIALS_HINT = (
     "Check access_key_id, secret_access_key and session_token, the profile, or the AWS_… environment variables."
 )
@@ -59,13 +47,6 @@ _NO_CREDENTIALS = Rule(UnauthenticatedError, "no credentials were found", _CREDE
 _DAMAGED = Rule(IntegrityError, "the server did not receive the bytes that were sent")
 _WRONG_REGION = Rule(UnexpectedBackendError, "the bucket is in another region", _REGION_HINT, Disposition.ABORT)
 _NOT_IMPLEMENTED = Rule(UnsupportedOperationError, "the server does not implement this operation")
-_UNREACHABLE = Rule(UnavailableError, "the server cannot be reached", "Check the network and endpoint_url.")
-_CUT_SHORT = Rule(IntegrityError, "the connection ended before the object did")
-_NO_TLS = Rule(
-    UnavailableError,
-    "no secure connection to the server",
-    "Check endpoint_url; for a certificate of your own authority, set ca_bundle.",
-)
 _TOO_LARGE = Rule(UnsupportedOperationError, "the object is larger than the server takes", disposition=Disposition.SKIP)
 _ARCHIVED = Rule(
     UnavailableError,
@@ -190,39 +171,39 @@ EXCEPTIONS: tuple[tuple[tuple[type[BaseException], ...], Rule], ...] = (
         ),
         _NO_CREDENTIALS,
     ),
-    ((botocore_errors.SSLError, ssl.SSLError), _NO_TLS),
-    ((botocore_errors.IncompleteReadError, botocore_errors.ResponseStreamingError), _CUT_SHORT),
+    ((botocore_errors.SSLError,), rules.NO_TLS),
+    ((botocore_errors.IncompleteReadError, botocore_errors.ResponseStreamingError), rules.CUT_SHORT),
     (
         (botocore_errors.ChecksumError, botocore_errors.FlexibleChecksumError),
         Rule(IntegrityError, "the bytes are not those that the server promised"),
     ),
-    ((botocore_errors.ReadTimeoutError, TimeoutError), Rule(UnavailableError, "the server did not answer")),
-    (
-        (ResponseParserError,),
-        Rule(UnexpectedBackendError, "the server's answer is damaged", disposition=Disposition.RETRY),
-    ),
+    ((botocore_errors.ReadTimeoutError,), rules.NO_ANSWER),
+    ((ResponseParserError,), rules.DAMAGED),
     # The names of objects are checked before; what is left for the SDK to find fault with is that of the bucket.
     ((botocore_errors.ParamValidationError,), CODES["InvalidBucketName"]),
-    (
-        (botocore_errors.ProxyConnectionError,),
-        Rule(
-            UnavailableError,
-            "the proxy cannot be reached",
-            "Check HTTP_PROXY and HTTPS_PROXY, or name the server in NO_PROXY.",
-        ),
-    ),
-    ((botocore_errors.ConnectionError, botocore_errors.HTTPClientError, OSError), _UNREACHABLE),
+    ((botocore_errors.ProxyConnectionError,), rules.PROXY_UNREACHABLE),
+    ((botocore_errors.ConnectionError, botocore_errors.HTTPClientError), rules.UNREACHABLE),
+    *rules.TRANSPORT,
 )
-"""By the exception; the first row that fits."""
+"""By the exception; the first row that fits. The wire's own failures follow those that botocore has for the same."""
 
 FAILURES = (
     botocore_errors.ClientError,
     botocore_errors.BotoCoreError,
     ResponseParserError,
-    TimeoutError,
-    OSError,
+    *rules.FAILURES,
 )
 """What a request may raise; anything else is a defect of the program and stays as it is."""
+
+
+def meaning(failure: BaseException, key: str | None) -> BackendError | None:
+    """Return the error of the contract, without its place, for one of `FAILURES`; `None` for anything else.
+
+    Args:
+        failure: what the request raised.
+        key: the object, or `None` where the request was about the bucket.
+    """
+    return _error(failure, key) if isinstance(failure, FAILURES) else None
 
 
 def translate(failure: BaseException, *, operation: str, location: str, key: str | None) -> BackendError:
@@ -234,24 +215,13 @@ def translate(failure: BaseException, *, operation: str, location: str, key: str
         location: the backend's location.
         key: the object, or `None`.
     """
-    rule, reason, retry_after, hint = _judged(failure)
-    if key is None and rule.error is ObjectNotFoundError:
-        rule, reason = CODES["NoSuchBucket"], CODES["NoSuchBucket"].reason
-    return rule.error(
-        reason,
-        operation=operation,
-        location=location,
-        key=key,
-        disposition=rule.disposition,
-        retry_after=retry_after,
-        hint=hint,
-    )
+    return named(_error(failure, key), operation, location, key)
 
 
 def of_code(code: str) -> BackendError:
     """Return the error, without its place, for the code that a bulk delete gives for one key."""
     rule = CODES.get(code, Rule(UnexpectedBackendError, f"the server refused the request ({printable(code)})"))
-    return rule.error(rule.reason, disposition=rule.disposition, hint=rule.hint)
+    return rule.failure()
 
 
 def is_bodiless(failure: BaseException) -> bool:
@@ -275,6 +245,13 @@ def is_elsewhere(failure: botocore_errors.ClientError) -> bool:
     )
 
 
+def _error(failure: BaseException, key: str | None) -> BackendError:
+    rule, reason, retry_after, hint = _judged(failure)
+    if key is None and rule.error is ObjectNotFoundError:
+        rule, reason = CODES["NoSuchBucket"], CODES["NoSuchBucket"].reason
+    return rule.failure(reason, hint=hint, retry_after=retry_after)
+
+
 def _judged(failure: BaseException) -> tuple[Rule, str, float | None, str | None]:
     if isinstance(failure, botocore_errors.ClientError):
         return _judged_response(failure)
@@ -293,13 +270,13 @@ def _judged_response(failure: botocore_errors.ClientError) -> tuple[Rule, str, f
     rule = CODES.get(code)
     reason = "" if rule is None else rule.reason
     if rule is None:
-        rule = STATUSES.get(status) or STATUSES.get(status // 100 * 100, Rule(UnexpectedBackendError, "unknown answer"))
+        rule = rules.of_status(STATUSES, status)
         reason = f"{rule.reason} ({_own_words(failure) or f'status {status}'})"
     hint = rule.hint
     if rule is _WRONG_REGION:
         region = headers.get("x-amz-bucket-region") or failure.response.get("Error", {}).get("Region")
         hint = f"Set the option region to {printable(str(region))}." if region else hint
-    return rule, reason, _retry_after(headers), hint
+    return rule, reason, rules.retry_after(headers), hint
 
 
 def _code(failure: botocore_errors.ClientError) -> str:
@@ -308,20 +285,5 @@ def _code(failure: botocore_errors.ClientError) -> str:
 
 
 def _own_words(failure: botocore_errors.ClientError) -> str:
-    """Return what the server says of a failure that is not in the table, on one line of bounded length."""
     error: Mapping[str, Any] = failure.response.get("Error", {})
-    words = [printable(str(error.get(part))) for part in ("Code", "Message") if error.get(part)]
-    return ": ".join(words)[:_LONGEST_WORDS]
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a Retry-After header asks to wait: given as such, or as a date."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+    return rules.own_words(*(str(error[part]) for part in ("Code", "Message") if error.get(part)))

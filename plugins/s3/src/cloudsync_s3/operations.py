@@ -19,8 +19,9 @@ from xml.sax.saxutils import escape
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError, create_parser
 
-from cloudsync_s3.signing import UNSIGNED_PAYLOAD
-from cloudsync_s3.wire import NO_PAYLOAD, Answer, Request
+from cloudsync_core.backends.objectstore.wire import Answer, Request
+from cloudsync_s3.address import Address
+from cloudsync_s3.signing import NO_PAYLOAD, UNSIGNED_PAYLOAD
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _METADATA = "x-amz-meta-"
@@ -138,8 +139,14 @@ OPERATIONS: Mapping[str, Operation] = {
 """By the names of botocore's methods."""
 
 
-def request(operation: Operation, parameters: Mapping[str, Any]) -> Request | None:
-    """Return the request for an operation with botocore's parameters, `None` where one of them is not known here."""
+def request(operation: Operation, parameters: Mapping[str, Any], address: Address) -> Request | None:
+    """Return the request for an operation with botocore's parameters, `None` where one of them is not known here.
+
+    Args:
+        operation: what is asked.
+        parameters: of what; the SHA-256 of the content is the request's `payload`, or `UNSIGNED_PAYLOAD`.
+        address: of the bucket.
+    """
     query = dict(operation.fixed)
     headers: dict[str, str] = {}
     for name, value in parameters.items():
@@ -153,21 +160,21 @@ def request(operation: Operation, parameters: Mapping[str, Any]) -> Request | No
     if "CopySource" in parameters:
         source = parameters["CopySource"]
         headers["x-amz-copy-source"] = quote(f"{source['Bucket']}/{source['Key']}", safe="/-._~")
-    key = parameters.get("Key")
+    path = address.path(parameters.get("Key"))
     if "Body" in parameters:
         content = parameters["Body"]
         if isinstance(content, bytes):
             # Its MD5, which is signed, vouches for it: to hash all of it once more would cost more than to send it.
             payload = UNSIGNED_PAYLOAD if "ContentMD5" in parameters else hashlib.sha256(content).hexdigest()
-            return Request(operation.method, key, query, headers, content, len(content), payload)
+            return Request(operation.method, path, query, headers, content, len(content), payload)
         size = parameters["ContentLength"]
-        return Request(operation.method, key, query, headers, content, size, UNSIGNED_PAYLOAD)
+        return Request(operation.method, path, query, headers, content, size, UNSIGNED_PAYLOAD)
     body = _document_of(parameters)
     if body:
         headers["content-type"] = "application/xml"
         headers["content-md5"] = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode("ascii")
     payload = hashlib.sha256(body).hexdigest() if body else NO_PAYLOAD
-    return Request(operation.method, key, query, headers, body, len(body), payload)
+    return Request(operation.method, path, query, headers, body, len(body), payload)
 
 
 def response(operation: Operation, answer: Answer) -> dict[str, Any]:

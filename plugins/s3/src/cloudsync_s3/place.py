@@ -6,12 +6,12 @@ import base64
 import dataclasses
 import datetime as dt
 from collections.abc import Mapping
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Any
 
 from cloudsync_core import keys
+from cloudsync_core.backends.judging import naming
 from cloudsync_core.errors import (
-    BackendError,
     ConfigError,
     InvalidKeyError,
     UnexpectedBackendError,
@@ -21,8 +21,7 @@ from cloudsync_core.models import Identity, ObjectInfo
 from cloudsync_s3 import attributes, etags
 from cloudsync_s3.config import DIRECTORY_BUCKET, S3Options
 from cloudsync_s3.connection import Connection
-from cloudsync_s3.errors import FAILURES, translate
-from cloudsync_s3.wire import Wire
+from cloudsync_s3.errors import meaning
 
 LONGEST_KEY = 1024
 """Bytes of a whole key in UTF-8 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html)."""
@@ -84,11 +83,6 @@ class Place:
         return Identity(f"s3://{store}", f"{self.bucket}/{self.root}")
 
     @property
-    def wire(self) -> Wire | None:
-        """What makes light requests about the bucket, `None` where they must go the exact way."""
-        return self.connection.wire(self.bucket)
-
-    @property
     def longest_name(self) -> int:
         """Bytes of a key under this root."""
         return LONGEST_KEY - len(self.root.encode())
@@ -106,9 +100,9 @@ class Place:
             raise InvalidKeyError(why)
         return {"Bucket": self.bucket, "Key": self.root + key}
 
-    def errors(self, operation: str, key: str | None = None) -> _Errors:
+    def errors(self, operation: str, key: str | None = None) -> AbstractContextManager[None]:
         """Turn the failures of requests into errors of the contract, and say in each what was done to what."""
-        return _Errors(operation, self.location, key)
+        return naming(meaning, operation, self.location, key)
 
     def call(self, key: str, request: str, **parameters: Any) -> dict[str, Any]:
         """Make one request about one object and return the response; use it within `errors`."""
@@ -149,34 +143,6 @@ class Place:
             etags.digests(response, size) if self.etag_is_md5 else (),
             attributes.from_response(response),
         )
-
-
-class _Errors:
-    """The context of `Place.errors`; a class, because a generator costs twice as much, several times for each object.
-
-    Args:
-        operation: the verb.
-        location: of the place.
-        key: of the object.
-    """
-
-    __slots__ = ("_key", "_location", "_operation")
-
-    def __init__(self, operation: str, location: str, key: str | None) -> None:
-        self._operation = operation
-        self._location = location
-        self._key = key
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, FAILURES):
-            raise translate(error, operation=self._operation, location=self._location, key=self._key) from error
-        if isinstance(error, BackendError) and not error.location:
-            error.operation, error.location, error.key = self._operation, self._location, self._key
 
 
 def length(response: Mapping[str, Any]) -> int:

@@ -10,21 +10,19 @@ import functools
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
-from urllib.parse import quote
+from collections.abc import Callable, Mapping
 
 from botocore.credentials import ReadOnlyCredentials
+
+from cloudsync_core.backends.objectstore.wire import Authorise, Request, query_string
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 """Instead of a digest: the signature does not extend to the content."""
 
+NO_PAYLOAD = hashlib.sha256(b"").hexdigest()
+"""The digest of no content."""
+
 _ALGORITHM = "AWS4-HMAC-SHA256"
-
-
-def query_string(parameters: Mapping[str, str]) -> str:
-    """Return parameters as a URL has them, in the order and with the encoding that a signature wants."""
-    pairs = sorted((_quoted(name), _quoted(value)) for name, value in parameters.items())
-    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 class Signer:
@@ -51,7 +49,7 @@ class Signer:
             credentials: whose signature.
             method: `GET` and so on.
             path: percent-encoded, without the query.
-            query: from `query_string`.
+            query: from `cloudsync_core.backends.objectstore.wire.query_string`.
             headers: by lower-case names, `host` among them. All are signed.
             payload: the SHA-256 of the content, in hexadecimal, or `UNSIGNED_PAYLOAD`.
             moment: now, in seconds since the epoch.
@@ -83,10 +81,32 @@ class Signer:
         return key
 
 
+def authorising(signer: Signer, credentials: Callable[[], ReadOnlyCredentials | None]) -> Authorise:
+    """Return what signs requests.
+
+    Args:
+        signer: of the bucket's region.
+        credentials: returns those of now, `None` for anonymous requests; what it raises, every request does.
+    """
+
+    def authorise(request: Request, headers: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+        query = query_string(request.query)
+        found = credentials()
+        if found is None:
+            return query, headers
+        return query, signer.sign(
+            found,
+            request.method,
+            request.path,
+            query=query,
+            headers=headers,
+            payload=request.payload or NO_PAYLOAD,
+            moment=time.time(),
+        )
+
+    return authorise
+
+
 @functools.lru_cache(maxsize=4)
 def _stamp(second: int) -> str:
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="-._~")

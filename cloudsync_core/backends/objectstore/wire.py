@@ -1,28 +1,23 @@
-"""Signed requests from the calling thread: HTTP/1.1 over kept-alive connections, and no event loop.
+"""Authorised requests from the calling thread: HTTP/1.1 over kept-alive connections, and no event loop.
 
-A request is sent once: retries belong to the core. Failures are raised as botocore would raise them, for the plugin's
-one table of errors.
+A request is sent once: retries belong to the core. Failures are `TransportError`s; whatever status an answer has, it is
+an answer.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-
-import botocore.exceptions
-from botocore.credentials import ReadOnlyCredentials
+from urllib.parse import quote
 
 from cloudsync_core.backends import http1
-from cloudsync_s3.address import Address
-from cloudsync_s3.pool import Pool, as_botocore
-from cloudsync_s3.proxies import Proxy
-from cloudsync_s3.signing import Signer, query_string
+from cloudsync_core.backends.objectstore.pool import Pool
+from cloudsync_core.backends.objectstore.proxies import Proxy
+from cloudsync_core.backends.objectstore.server import Server
+from cloudsync_core.backends.objectstore.transport import UnsayableRequestError, exchanging
 
-NO_PAYLOAD = hashlib.sha256(b"").hexdigest()
-"""The digest of no content."""
+_WITH_CONTENT = frozenset({"PUT", "POST", "PATCH"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,21 +26,44 @@ class Request:
 
     Attributes:
         method: `GET` and so on.
-        key: the whole key of an object; `None` asks about the bucket.
+        path: percent-encoded, with a slash at its beginning.
         query: parameters, not encoded.
-        headers: by lower-case names.
+        headers: by lower-case names, without `host`, `content-length` and `user-agent`. `accept-encoding` is `identity`
+            unless it is said here.
         body: the content, or its pieces.
         size: the bytes of the content.
-        payload: what its signature is about: the SHA-256 of the content, in hexadecimal, or `UNSIGNED_PAYLOAD`.
+        payload: what the plugin's signature says of the content, such as a digest of it; only the plugin reads it.
     """
 
     method: str
-    key: str | None
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
+    path: str
+    query: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     body: bytes | Iterable[bytes | memoryview] = b""
     size: int = 0
-    payload: str = NO_PAYLOAD
+    payload: str = ""
+
+
+Authorise = Callable[[Request, Mapping[str, str]], tuple[str, Mapping[str, str]]]
+"""Says who asks: returns the query string as it is sent, and all the headers, for a request and its headers so far.
+
+The headers that it is given are the request's and `host`; what it returns goes out as it is. `content-length` follows
+where the request has content or its method wants some. It is called in the calling thread, for every request, and what
+it raises is raised as it is. `query_string` encodes parameters.
+"""
+
+
+def query_string(parameters: Mapping[str, str]) -> str:
+    """Return parameters as a URL has them, in the order of their names, with all but RFC 3986's unreserved encoded."""
+    if not parameters:
+        return ""
+    pairs = sorted((quote(name, safe="-._~"), quote(value, safe="-._~")) for name, value in parameters.items())
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def anonymous(request: Request, headers: Mapping[str, str]) -> tuple[str, Mapping[str, str]]:
+    """Authorise nothing: an `Authorise` for what everybody may do."""
+    return query_string(request.query), headers
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,9 +112,9 @@ class Stream:
         """Return the next `size` bytes, fewer only at the end of the content; by default all that is left.
 
         Raises:
-            botocore.exceptions.BotoCoreError: the content ended before the length that the server told.
+            TransportError: the content ended before the length that the server told.
         """
-        with as_botocore(self._url):
+        with exchanging(self._url):
             return self._incoming.read(size)
 
     @property
@@ -106,36 +124,28 @@ class Stream:
 
 
 class Wire:
-    """Requests about one bucket; safe to use from many threads.
+    """Requests to one server; safe to use from many threads.
 
     Args:
-        address: where the bucket is.
+        server: which.
         pool: of connections to it.
-        signer: of the bucket's region.
-        credentials: returns those of now, `None` for anonymous requests.
+        authorise: says who asks.
         proxy: stands before the server, if there is one.
         user_agent: the header's value.
     """
 
     def __init__(
-        self,
-        address: Address,
-        pool: Pool,
-        *,
-        signer: Signer,
-        credentials: Callable[[], ReadOnlyCredentials | None],
-        proxy: Proxy | None,
-        user_agent: str,
+        self, server: Server, pool: Pool, *, authorise: Authorise, proxy: Proxy | None, user_agent: str
     ) -> None:
-        self._address = address
+        self._url = server.url
+        self._host = server.netloc
         self._pool = pool
-        self._signer = signer
-        self._credentials = credentials
-        self._unsigned = {"user-agent": user_agent, "accept-encoding": "identity"}
+        self._authorise = authorise
         self._before_path = ""
-        if proxy is not None and address.scheme == "http":
-            self._before_path = f"http://{address.netloc}"
-            self._unsigned.update(proxy.headers)
+        self._always = [f"user-agent: {user_agent}"]
+        if proxy is not None and server.scheme == "http":
+            self._before_path = f"http://{server.netloc}"
+            self._always += [f"{name}: {value}" for name, value in proxy.headers.items()]
 
     def request(self, request: Request, *, most: int | None = None) -> Answer:
         """Send a request and return the answer, whatever its status.
@@ -145,14 +155,13 @@ class Wire:
             most: bytes of the content of a success; one that is said to have more is not read at all.
 
         Raises:
-            botocore.exceptions.BotoCoreError: there are no credentials, or no whole answer came.
-            botocore.parsers.ResponseParserError: what came is no HTTP.
+            TransportError: no whole answer came.
         """
         head = self._head(request)
         sock = self._pool.take()
         keep = False
         try:
-            with as_botocore(self._address.url):
+            with exchanging(self._url):
                 whole = _send(sock, head, request)
                 incoming = _incoming(sock, request.method)
                 answer = Answer(incoming.status, incoming.headers, b"")
@@ -177,9 +186,9 @@ class Wire:
         stream = None
         whole = False
         try:
-            with as_botocore(self._address.url):
+            with exchanging(self._url):
                 whole = _send(sock, head, request)
-                stream = Stream(_incoming(sock, request.method), self._address.url)
+                stream = Stream(_incoming(sock, request.method), self._url)
             yield stream
         finally:
             self._pool.give_back(sock, keep=whole and stream is not None and stream.leaves_connection)
@@ -189,41 +198,26 @@ class Wire:
         self._pool.close()
 
     def _head(self, request: Request) -> bytes:
-        """Return the request line and the signed headers."""
-        path = self._address.path(request.key)
-        query = query_string(request.query)
-        target = f"{self._before_path}{path}?{query}" if query else f"{self._before_path}{path}"
-        headers: Mapping[str, str] = {"host": self._address.netloc, **request.headers}
-        credentials = self._credentials()
-        if credentials is not None:
-            headers = self._signer.sign(
-                credentials,
-                request.method,
-                path,
-                query=query,
-                headers=headers,
-                payload=request.payload,
-                moment=time.time(),
-            )
-        return _head(f"{request.method} {target} HTTP/1.1", headers, self._unsigned, _length(request))
+        """Return the request line and the headers.
 
-
-def _length(request: Request) -> Mapping[str, str]:
-    return {"content-length": str(request.size)} if request.size or request.method in {"PUT", "POST"} else {}
-
-
-def _head(first: str, *headers: Mapping[str, str]) -> bytes:
-    """Return the head of a request.
-
-    Raises:
-        botocore.exceptions.HTTPClientError: a header cannot be said, such as an ETag with a line break that some server
-            has listed.
-    """
-    lines = [first, *(f"{name}: {value}" for some in headers for name, value in some.items()), "", ""]
-    head = "\r\n".join(lines)
-    if not head.count("\r") == head.count("\n") == len(lines) - 1 or "\0" in head:
-        raise botocore.exceptions.HTTPClientError(error=ValueError("a header holds a line break"))
-    return head.encode()
+        Raises:
+            UnsayableRequestError: a header cannot be said, such as an ETag with a line break that some server has
+                listed.
+        """
+        query, headers = self._authorise(request, {"host": self._host, **request.headers})
+        target = f"{self._before_path}{request.path}?{query}" if query else f"{self._before_path}{request.path}"
+        lines = [f"{request.method} {target} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += self._always
+        if "accept-encoding" not in headers:
+            lines.append("accept-encoding: identity")
+        if request.size or request.method in _WITH_CONTENT:
+            lines.append(f"content-length: {request.size}")
+        lines += ("", "")
+        head = "\r\n".join(lines)
+        if not head.count("\r") == head.count("\n") == len(lines) - 1 or "\0" in head:
+            raise UnsayableRequestError(f"{self._url}: a header holds a line break")
+        return head.encode()
 
 
 def _send(sock: http1.Socket, head: bytes, request: Request) -> bool:

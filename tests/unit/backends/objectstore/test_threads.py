@@ -8,7 +8,8 @@ import time
 from concurrent.futures import CancelledError
 
 import pytest
-from cloudsync_s3.threads import Threads
+
+from cloudsync_core.backends.objectstore.threads import Threads
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def gone(left):
 def test_the_end_of_a_program_waits_for_none():
     code = """
 import time
-from cloudsync_s3.threads import Threads
+from cloudsync_core.backends.objectstore.threads import Threads
 threads = Threads(2, "tests")
 threads.submit(lambda: time.sleep(60))
 """

@@ -1,4 +1,4 @@
-"""Proxies before a server: HTTP_PROXY, HTTPS_PROXY and NO_PROXY, by the rules that botocore has."""
+"""Proxies before a server: HTTP_PROXY, HTTPS_PROXY and NO_PROXY, by the rules that Python's own library has."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import base64
 import dataclasses
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
-
-from botocore.utils import get_environ_proxies
+from urllib.request import getproxies, proxy_bypass
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,14 +29,14 @@ class UnknownProxyError(Exception):
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Return the proxy through which a URL is to be asked, if there is one.
+    """Return the proxy through which the environment wants a URL to be asked, if there is one.
 
     Raises:
         UnknownProxyError: it speaks TLS or another protocol than HTTP.
     """
     parts = urlsplit(url)
-    text = get_environ_proxies(url).get(parts.scheme)
-    if not text:
+    text = getproxies().get(parts.scheme)
+    if not text or proxy_bypass(parts.netloc):
         return None
     proxy = urlsplit(text if "://" in text else f"http://{text}")
     if proxy.scheme != "http" or proxy.hostname is None:

@@ -1,4 +1,4 @@
-"""Connections to the server of one bucket: made, kept for their next request, and closed.
+"""Connections to one server: made, kept for their next request, and closed.
 
 A connection that the server has closed meanwhile is found out before it is used, because what is lost on one after that
 is an error: the server may have done what was asked.
@@ -16,21 +16,15 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import botocore.exceptions as botocore_errors
-from botocore.httpsession import where
-from botocore.parsers import ResponseParserError
-
-from cloudsync_core.backends import http1
-from cloudsync_s3.address import Address
-from cloudsync_s3.proxies import Proxy
+from cloudsync_core.backends.objectstore.proxies import Proxy
+from cloudsync_core.backends.objectstore.server import Server
+from cloudsync_core.backends.objectstore.transport import connecting
 
 IDLE_SECONDS = 15.0
 """How long a connection may wait for its next request: less than servers, and what stands before them, keep one."""
 
-_FAILURES = (OSError, http.client.HTTPException, UnicodeError)
 _Idle = collections.deque[tuple[socket.socket, float]]
 
 
@@ -38,7 +32,7 @@ class Pool:
     """Kept-alive connections to one server; safe to use from many threads.
 
     Args:
-        address: what they lead to.
+        server: what they lead to.
         context: returns the context of secure connections.
         proxy: stands before the server, if there is one.
         connect_timeout: seconds to wait for a connection.
@@ -47,14 +41,14 @@ class Pool:
 
     def __init__(
         self,
-        address: Address,
+        server: Server,
         context: Callable[[], ssl.SSLContext],
         proxy: Proxy | None,
         *,
         connect_timeout: float,
         read_timeout: float,
     ) -> None:
-        self._address = address
+        self._server = server
         self._context = context
         self._proxy = proxy
         self._connect_timeout = connect_timeout
@@ -68,7 +62,7 @@ class Pool:
         """Return a connection for one request: of those that are kept the last used, or a new one.
 
         Raises:
-            botocore.exceptions.BotoCoreError: the server cannot be reached.
+            TransportError: the server cannot be reached.
         """
         since = time.monotonic() - IDLE_SECONDS
         while self._idle:
@@ -102,17 +96,17 @@ class Pool:
 
     def _connect(self) -> socket.socket:
         """Return a new connection, through a tunnel of the proxy's where it is to be secure."""
-        address, proxy = self._address, self._proxy
-        host, port = (address.host, address.port) if proxy is None else (proxy.host, proxy.port)
+        server, proxy = self._server, self._proxy
+        host, port = (server.host, server.port) if proxy is None else (proxy.host, proxy.port)
         timeout = self._connect_timeout
         connection: http.client.HTTPConnection
-        with as_botocore(address.url, connecting=True, proxy=proxy):
-            if address.scheme == "http":
+        with connecting(server.url, None if proxy is None else proxy.host):
+            if server.scheme == "http":
                 connection = http.client.HTTPConnection(host, port, timeout=timeout)
             else:
                 connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=self._context())
                 if proxy is not None:
-                    connection.set_tunnel(address.host, address.port, dict(proxy.headers))
+                    connection.set_tunnel(server.host, server.port, dict(proxy.headers))
             try:
                 connection.connect()
             except BaseException:
@@ -123,73 +117,24 @@ class Pool:
         return sock
 
 
-def secure_context(ca_bundle: Path | None, *, verify: bool) -> ssl.SSLContext:
+def secure_context(ca_bundle: Path | None, *, verify: bool, brought: str | None = None) -> ssl.SSLContext:
     """Return what makes connections secure.
 
     Args:
-        ca_bundle: file of the authorities to trust; else the system's, and those that botocore brings.
+        ca_bundle: file of the authorities to trust; else the system's, and those that were brought.
         verify: whether the server's certificate is checked.
+        brought: file of the authorities that come with the provider's SDK, for systems that have none.
 
     Raises:
-        ssl.SSLError: the file holds no certificates.
+        ssl.SSLError: a file holds no certificates.
     """
     context = ssl.create_default_context(cafile=ca_bundle)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    elif ca_bundle is None:
-        context.load_verify_locations(where())
+    elif ca_bundle is None and brought is not None:
+        context.load_verify_locations(brought)
     return context
-
-
-class as_botocore:  # noqa: N801 - it reads as what it does
-    """Raise what goes wrong on the way to the server in the form that the plugin's table of errors judges.
-
-    A class, because a generator costs twice as much, for every request.
-
-    Args:
-        url: of the server.
-        connecting: whether there is no connection yet.
-        proxy: what is connected to instead of the server.
-    """
-
-    __slots__ = ("_connecting", "_proxy", "_url")
-
-    def __init__(self, url: str, *, connecting: bool = False, proxy: Proxy | None = None) -> None:
-        self._url = url
-        self._connecting = connecting
-        self._proxy = proxy
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None and (found := self._in_botocores_words(error)) is not None:
-            raise found from error
-
-    def _in_botocores_words(self, error: BaseException) -> Exception | None:
-        url = self._url
-        found: Exception | None = None
-        if isinstance(error, ssl.SSLError):
-            found = botocore_errors.SSLError(endpoint_url=url, error=error)
-        elif isinstance(error, TimeoutError):
-            late = botocore_errors.ConnectTimeoutError if self._connecting else botocore_errors.ReadTimeoutError
-            found = late(endpoint_url=url, error=error)
-        elif isinstance(error, http1.CutShortError):
-            expected = "more" if error.expected is None else error.expected
-            found = botocore_errors.IncompleteReadError(actual_bytes=error.received, expected_bytes=expected)
-        elif isinstance(error, _FAILURES):
-            if self._connecting and self._proxy is not None:
-                found = botocore_errors.ProxyConnectionError(proxy_url=self._proxy.host, error=error)
-            elif self._connecting:
-                found = botocore_errors.EndpointConnectionError(endpoint_url=url, error=error)
-            else:
-                found = botocore_errors.ConnectionClosedError(endpoint_url=url, error=error)
-        elif isinstance(error, http1.NotHttpError):
-            found = ResponseParserError(str(error))
-        return found
 
 
 def _is_readable(sock: Any) -> bool:
