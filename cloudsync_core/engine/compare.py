@@ -95,7 +95,13 @@ class Evidence:
         Raises:
             BackendError: a side cannot be asked.
         """
-        return self._shared() or self._shared_after_stat() or self._shared_after_reading()
+        return (
+            self._shared()
+            or self._shared_after_reading()
+            or self._shared_after_stat()
+            or self._shared_after_reading()
+            or self._shared_after_reading_both()
+        )
 
     def downloaded_digests(self) -> tuple[Digest, Digest]:
         """Return a digest of each side's content, read in full, whatever that costs.
@@ -137,17 +143,18 @@ class Evidence:
         return self._shared()
 
     def _shared_after_reading(self) -> tuple[Digest, Digest] | None:
-        """Compute the digest that one side has and the other, read locally, lacks; or both sides'."""
-        local = [backend.capabilities.local_reads for backend in self._backends]
+        """Compute the digest that one side has and the other, read locally, lacks."""
         for index in (0, 1):
-            if local[index]:
+            if self._backends[index].capabilities.local_reads:
                 for digest in self._infos[1 - index].digests:
                     if computable(digest.algorithm):
                         own = self._read(index, digest.algorithm)
                         return (own, digest) if index == 0 else (digest, own)
-        if all(local):
-            return self.downloaded_digests()
         return None
+
+    def _shared_after_reading_both(self) -> tuple[Digest, Digest] | None:
+        local = all(backend.capabilities.local_reads for backend in self._backends)
+        return self.downloaded_digests() if local else None
 
     def _stat(self, index: int) -> None:
         """Learn more about the listed object; a changed or vanished one is an error that the caller reports."""

@@ -167,7 +167,7 @@ class Transfer:
         attributes = None
         if self._rules.attributes.matches(action.key):
             attributes = self._attributes(self._source.stat(action.key))
-        sent = Sent(source, source.size, source.digests)
+        sent = Sent(source, source.size, source.digests, copied=True)
         with attempts.sending(lambda: sent):
             written = self._target.copy(self._source, source, action.key, attributes=attributes, condition=condition)
         attempts.wrote(written)
@@ -207,10 +207,19 @@ class Transfer:
             found = self._target.stat(action.key)
         except ObjectNotFoundError:
             return None
-        for sent in reversed(attempts.sent):
+        for attempt in reversed(attempts.sent):
+            sent = self._with_digests(action, attempt)
             if (proof := self._verification.proof(action.key, sent, found, acknowledged=False)) is not None:
                 return _written(action, sent, found, proof)
         return None
+
+    def _with_digests(self, action: Action, sent: Sent) -> Sent:
+        """Return what was copied with the digests that a look at the source tells, where its listing told none."""
+        if sent.digests or not sent.copied:
+            return sent
+        found = self._source.stat(action.key)
+        still = bool(found.fingerprint) and found.fingerprint == sent.source.fingerprint
+        return dataclasses.replace(sent, digests=found.digests) if still else sent
 
     def _attributes(self, info: ObjectInfo) -> Attributes:
         return self._rules.attributes.attributes(info, keeps_headers=self._source_capabilities.user_metadata)
@@ -267,11 +276,11 @@ def _written(action: Action, sent: Sent, written: ObjectInfo, proof: str) -> Out
     return Outcome(
         action,
         "done",
-        bytes=sent.size,
+        bytes=0 if sent.copied else sent.size,
         verified=proof,
         written=written,
         source=sent.source,
-        digest=str(sent.digests[0]),
+        digest=str(sent.digests[0]) if sent.digests else None,
     )
 
 

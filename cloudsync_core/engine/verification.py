@@ -22,12 +22,14 @@ class Sent:
         size: bytes.
         digests: of the content; where any is known.
         vouched: the one of them that the source's store reported, or `None`.
+        copied: the provider copied it, so that no byte of it passed through this machine.
     """
 
     source: ObjectInfo
     size: int
     digests: tuple[Digest, ...]
     vouched: Digest | None = None
+    copied: bool = False
 
 
 class Verification:

@@ -13,6 +13,7 @@ from cloudsync_core.errors import CancelledError, ObjectNotFoundError, Precondit
 from cloudsync_core.models import Attributes, Digest
 from tests.engine.objects import entry
 from tests.engine.stores import Shaped, bare, listed, memory, plain, store, without_digests
+from tests.unit.layers.scripted import Scripted
 
 COMPARATORS = [Auto, Size, Mtime, Checksum, Always]
 MD5_OF_ONE = Digest("md5", "c4ca4238a0b923820dcc509a6f75849b")
@@ -178,6 +179,15 @@ class TestAuto:
         assert digest.algorithm == body.algorithm
         assert compare(Auto(), *sides) == Verdict(True, "same-digest", str(body), learnt=True)
 
+    @pytest.mark.parametrize("local", ["source", "target"])
+    def test_a_store_is_not_asked_for_the_digest_that_its_listing_told(self, local):
+        read, told = plain(local_reads=True), Scripted(Shaped(memory(), listed=without_attributes))
+        store(read, "k", b"1")
+        store(told, "k", b"1")
+        sides = (read, told) if local == "source" else (told, read)
+        assert compare(Auto(), *sides) == Verdict(True, "same-digest", str(MD5_OF_ONE), learnt=True)
+        assert told.called("stat") == []
+
     def test_two_local_sides_are_both_read(self):
         source, target = plain(local_reads=True), plain(local_reads=True)
         store(source, "k", b"1")
@@ -185,6 +195,10 @@ class TestAuto:
         assert compare(Auto(), source, target) == Verdict(True, "same-digest", str(MD5_OF_ONE), learnt=True)
         store(target, "k", b"2")
         assert compare(Auto(), source, target).reason == "digest"
+
+
+def without_attributes(info):
+    return dataclasses.replace(info, attributes=None)
 
 
 def digest_in_parts(data, size):

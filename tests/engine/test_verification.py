@@ -5,19 +5,21 @@ import threading
 
 import pytest
 
-from cloudsync_core.errors import Disposition, PreconditionFailedError, UnavailableError
+from cloudsync_core.errors import Disposition, ObjectNotFoundError, PreconditionFailedError, UnavailableError
 from tests.engine.stores import (
     POOR,
     Corrupting,
     Shaped,
+    bare,
     content,
     contents,
     listed,
     memory,
     plain,
     store,
+    without_digests,
 )
-from tests.engine.transfers import DOWN, LOST, blind, write
+from tests.engine.transfers import DOWN, LOST, action, blind, transfer, write
 from tests.unit.layers.scripted import Fault, Scripted
 
 
@@ -90,8 +92,41 @@ class TestLostAnswers:
         target = Scripted(memory())
         target.faults["copy"] = [LOST]
         outcome = write(source, target, server_copy=True)
-        assert outcome.status == "done"
+        assert (outcome.status, outcome.bytes, outcome.verified) == ("done", 0, "md5")
         assert content(target, "k") == b"new content"
+
+    def test_of_a_copy_whose_digest_the_listing_does_not_tell(self, source):
+        target = Scripted(memory())
+        target.faults["copy"] = [LOST]
+        outcome = copy_listed_barely(source, target)
+        assert (outcome.status, outcome.bytes, outcome.verified) == ("done", 0, "md5")
+        assert target.called("copy") == ["k", "k"]
+
+    def test_of_a_copy_of_nothing_of_which_no_digest_is_known(self, source):
+        store(source, "k", b"")
+        target = Shaped(Scripted(memory()), known=without_digests)
+        target.inner.faults["copy"] = [LOST]
+        source.stat = lambda key: without_digests(type(source).stat(source, key))
+        outcome = copy_listed_barely(source, target)
+        assert (outcome.status, outcome.verified, outcome.digest) == ("done", "size", None)
+
+    @pytest.mark.parametrize("newer", [b"newer", None])
+    def test_P8_of_a_copy_of_a_source_that_has_changed_since_is_not_believed(self, source, newer):
+        class Changing(Scripted):
+            def copy(self, origin, info, key, **options):
+                super().copy(origin, info, key, **options)
+                source.delete("k") if newer is None else store(source, "k", newer)
+                raise UnavailableError("the answer was lost")
+
+        outcome = copy_listed_barely(source, Changing(memory()))
+        assert outcome.cause == (ObjectNotFoundError if newer is None else PreconditionFailedError).__name__
+
+
+def copy_listed_barely(source, target):
+    """Have the target's provider copy an object of which the listing told no digest."""
+    planned = action(source, target)
+    planned = dataclasses.replace(planned, source=bare(planned.source))
+    return transfer(source, target, server_copy=True).write(planned)
 
 
 class Growing(Scripted):
