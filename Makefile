@@ -8,6 +8,7 @@ RUN := $(VENV)/bin/python -m
 PLUGINS := plugins/s3 plugins/azure plugins/gcs
 PYPROJECTS := pyproject.toml $(PLUGINS:=/pyproject.toml)
 QUICKSTART := examples/quickstart
+AZURITE := .tools/azurite/ready
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint install versions clean
@@ -24,7 +25,7 @@ demo: $(VENV)/ready-core ## Mirror examples/quickstart/site into a folder, twice
 	@diff -r --exclude '*.tmp' $(QUICKSTART)/site $(QUICKSTART)/mirrored
 	@printf '\ndiff -r finds no difference between $(QUICKSTART)/site and $(QUICKSTART)/mirrored, but for what is excluded.\n'
 
-test: $(VENV)/ready-test ## Run the whole test suite, against real servers on this machine.
+test: $(VENV)/ready-test $(AZURITE) ## Run the whole test suite, against real servers on this machine.
 	$(RUN) pytest $(TEST_ARGS)
 
 lint: $(VENV)/ready-lint ## Check style, formatting, types and the direction of imports.
@@ -40,7 +41,7 @@ versions: $(VENV)/ready-test ## Print the versions of everything that the tests 
 	@$(RUN) pip freeze --exclude-editable
 
 clean: ## Remove what these commands made.
-	rm -rf $(VENV) .nox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
+	rm -rf $(VENV) .tools .nox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build
 	rm -rf $(QUICKSTART)/mirrored $(QUICKSTART)/.cloudsync
 
 # Each stamp says that .venv holds what its commands need; it is older than a project file that changed since.
@@ -54,6 +55,9 @@ $(VENV)/ready-core: pyproject.toml
 $(VENV)/ready-test $(VENV)/ready-lint $(VENV)/ready-dev: $(VENV)/ready-%: $(VENV)/ready-core $(PYPROJECTS)
 	$(RUN) pip install --quiet --editable . $(PLUGINS:%=--editable %) --group $*
 	@touch $@
+
+$(AZURITE): tests/servers/node/package-lock.json | $(VENV)/ready-test
+	$(RUN) tests.servers.install_azurite
 
 define check-python
 command -v "$(PYTHON)" >/dev/null || { \

@@ -22,8 +22,10 @@ PYTHONS = nox.project.python_versions(CORE)
 
 
 def install(session, *groups):
-    """Install every distribution editable, with dependency groups of pyproject.toml."""
+    """Install every distribution editable, with dependency groups of pyproject.toml, and the servers of the tests."""
     session.install(*DISTRIBUTIONS, *(line for group in groups for line in nox.project.dependency_groups(CORE, group)))
+    if "test" in groups:
+        session.run("python", "-m", "tests.servers.install_azurite", silent=True)
 
 
 @nox.session(python=PYTHONS[0])
@@ -71,6 +73,7 @@ def lowest(session):
     # that is free to choose both tries their versions one by one for many minutes.
     session.install(*DISTRIBUTIONS, "aiobotocore[boto3]", "--constraint", str(constraints))
     session.install(*nox.project.dependency_groups(CORE, "test"), "--constraint", str(constraints))
+    session.run("python", "-m", "tests.servers.install_azurite", silent=True)
     session.run("pytest", "tests/unit", *(f"{folder}/tests" for folder in PLUGINS), *session.posargs)
 
 

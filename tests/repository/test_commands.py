@@ -12,6 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROJECTS = ["pyproject.toml", *(str(path.relative_to(ROOT)) for path in sorted(ROOT.glob("plugins/*/pyproject.toml")))]
 
+LOCK = "tests/servers/node/package-lock.json"
+STAMPS = (".venv/ready-core", ".venv/ready-test", ".tools/azurite/ready")
+
 
 def make(folder, *arguments):
     # What an outer make has told its children is not for this one.
@@ -22,7 +25,7 @@ def make(folder, *arguments):
 @pytest.fixture
 def clone(tmp_path):
     """Enough of a clone for make to find its rules, and nothing of ours that it could change."""
-    for name in ("Makefile", *PROJECTS):
+    for name in ("Makefile", LOCK, *PROJECTS):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -68,13 +71,29 @@ class TestMake:
         assert not (clone / ".venv").exists()
 
     def test_does_not_install_again_what_is_there(self, clone):
-        stamps = [clone / ".venv" / name for name in ("ready-core", "ready-test")]
-        stamps[0].parent.mkdir()
-        for stamp in stamps:
+        for stamp in (clone / name for name in STAMPS):
+            stamp.parent.mkdir(parents=True, exist_ok=True)
             stamp.touch()
         planned = make(clone, "--dry-run", "test").stdout
         assert "pytest" in planned
         assert "pip" not in planned
+        assert "install" not in planned
+
+    def test_installs_what_pip_does_not_have_when_it_is_missing_or_another_is_wanted(self, clone):
+        def planned():
+            return make(clone, "--dry-run", "test").stdout
+
+        for stamp in (clone / name for name in STAMPS[:2]):
+            stamp.parent.mkdir(parents=True, exist_ok=True)
+            stamp.touch()
+        assert planned().index("install_azurite") < planned().index("pytest")
+        azurite = clone / STAMPS[2]
+        azurite.parent.mkdir(parents=True)
+        azurite.touch()
+        assert "install_azurite" not in planned()
+        later = azurite.stat().st_mtime + 10
+        os.utime(clone / LOCK, (later, later))
+        assert "install_azurite" in planned()
 
     @pytest.mark.parametrize("project", PROJECTS)
     def test_installs_again_when_a_project_file_has_changed(self, clone, project):

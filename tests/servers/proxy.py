@@ -9,14 +9,25 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.servers.s3 import S3Server
+if TYPE_CHECKING:
+    from tests.servers.s3 import S3Server
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+
+
+class Server(Protocol):
+    """What a proxy can stand before: a server of the tests, as a dataclass whose `endpoint_url` is its address."""
+
+    @property
+    def endpoint_url(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +82,7 @@ class Proxy:
         rule: how requests are answered; by default as the server does.
     """
 
-    def __init__(self, upstream: S3Server, context: ssl.SSLContext | None) -> None:
+    def __init__(self, upstream: Server, context: ssl.SSLContext | None) -> None:
         self._upstream = upstream
         self.requests: list[Request] = []
         self.rule: Rule = lambda request, forward: forward()
@@ -163,7 +174,7 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxy_before(server: S3Server, context: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+def proxy_before(server: Server, context: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """Run a proxy before a server for the length of the block; with a context it is reached by TLS."""
     proxy = Proxy(server, context)
     thread = threading.Thread(target=proxy.run, name=f"proxy before {server.name}")

@@ -1,0 +1,176 @@
+"""Azurite, Microsoft's emulator of Azure Blob Storage, and an independent client to judge by.
+
+`azurite` is started once per test session (and per xdist worker), holds everything in memory, and checks signatures.
+Tests get containers of their own by `AzureServer.make_container`, look at them with `AzureServer.client`
+(azure-storage-blob), and disturb requests with `azurite_proxy`.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+import functools
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.servers.install_azurite import NotInstalledError, command
+from tests.servers.process import running
+from tests.servers.proxy import Proxy, proxy_before
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
+
+_ACCOUNT_NAME = "cloudsynctests"
+_ACCOUNT_KEY = base64.b64encode(b"account key of the test servers").decode()
+
+
+@dataclasses.dataclass(frozen=True)
+class AzureServer:
+    """A running server, one account on it, and how to reach them.
+
+    Attributes:
+        endpoint_url: the server, without the account.
+    """
+
+    endpoint_url: str
+    account_name: str
+    account_key: str
+    name: str
+
+    @property
+    def account_url(self) -> str:
+        """Where the containers are. An emulator has the account in the path, Azure in the host's name."""
+        return f"{self.endpoint_url}/{self.account_name}"
+
+    @property
+    def connection_string(self) -> str:
+        """What `AZURE_STORAGE_CONNECTION_STRING` holds, for every tool that understands it."""
+        return (
+            f"DefaultEndpointsProtocol={self.endpoint_url.partition(':')[0]};AccountName={self.account_name};"
+            f"AccountKey={self.account_key};BlobEndpoint={self.account_url};"
+        )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of a location on this server, as a user writes them."""
+        return {
+            "endpoint_url": self.account_url,
+            "account_name": self.account_name,
+            "account_key": self.account_key,
+        }
+
+    @functools.cached_property
+    def client(self) -> BlobServiceClient:
+        """Microsoft's own client: the independent oracle, which retries.
+
+        It cannot say keys with `.` or `..` for a segment.
+        """
+        from azure.storage.blob import BlobServiceClient, LinearRetry
+
+        patience = LinearRetry(backoff=1, retry_total=5, random_jitter_range=0)
+        return BlobServiceClient.from_connection_string(self.connection_string, retry_policy=patience)
+
+    def make_container(self, name: str | None = None) -> str:
+        """Create an empty container and return its name, by default one that nothing else uses."""
+        container = name or f"container-{uuid.uuid4().hex[:16]}"
+        self.client.create_container(container)
+        return container
+
+    def contents(self, container: str, prefix: str = "") -> dict[str, bytes]:
+        """Return every object of the container under `prefix`, by its whole key."""
+        blobs = self.client.get_container_client(container)
+        keys = list(blobs.list_blob_names(name_starts_with=prefix))
+        return {key: blobs.download_blob(key).readall() for key in keys}
+
+    def sas_token(self, permissions: str = "racwdxltfmeop") -> str:
+        """Return a shared access signature of the account, of one hour, without its question mark.
+
+        Args:
+            permissions: letters of the permissions, for instance "rl" for reading and listing.
+        """
+        from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
+
+        token: str = generate_account_sas(
+            self.account_name,
+            self.account_key,
+            resource_types=ResourceTypes(service=True, container=True, object=True),
+            permission=AccountSasPermissions.from_string(permissions),
+            expiry=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1),
+        )
+        return token
+
+    def close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_ambient_azure() -> Iterator[None]:
+    """Keep the credentials and settings of whoever runs the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AZURE_")]:
+            patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
+    """Azurite: block blobs, conditions, both kinds of signatures checked; up to 5,000 objects a page.
+
+    Listings are in the order of UTF-16, which is that of bytes but for characters beyond U+FFFF.
+    """
+    options = [
+        "--blobHost", "127.0.0.1",
+        "--blobPort", "0",
+        "--inMemoryPersistence",
+        "--silent",
+        "--disableTelemetry",
+        # The name of the host does not tell the account: this one is always in the path.
+        "--disableProductStyleUrl",
+        # Microsoft's client speaks of versions of the interface that are younger than this emulator.
+        "--skipApiVersionCheck",
+    ]  # fmt: skip
+    announces = re.compile(r"successfully listens on (http://127\.0\.0\.1:\d+)\s")
+    log = tmp_path_factory.mktemp("azurite") / "log"
+    env = {"AZURITE_ACCOUNTS": f"{_ACCOUNT_NAME}:{_ACCOUNT_KEY}"}
+    with running("azurite", [*_program(), *options], announces=announces, ready=_answers, log=log, env=env) as url:
+        server = AzureServer(url, _ACCOUNT_NAME, _ACCOUNT_KEY, "azurite")
+        try:
+            yield server
+        finally:
+            server.close()
+
+
+@pytest.fixture
+def azurite_proxy(azurite: AzureServer) -> Iterator[Proxy]:
+    """A proxy before Azurite."""
+    with proxy_before(azurite) as proxy:
+        yield proxy
+
+
+def _program() -> list[str]:
+    try:
+        return command()
+    except NotInstalledError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def _answers(url: str) -> None:
+    """Raise unless the server answers a request: it refuses this one, which nobody has signed."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+    try:
+        connection.request("GET", f"/{_ACCOUNT_NAME}?comp=list")
+        status = connection.getresponse().status
+    finally:
+        connection.close()
+    if status != 403:
+        raise ConnectionError(f"it answers an unsigned request with status {status}")
