@@ -6,13 +6,14 @@ import re
 import threading
 
 import pytest
-from cloudsync_s3 import parts, uploads
+from cloudsync_s3 import uploads
 from cloudsync_s3.config import MIB
 from cloudsync_s3.etags import PART_SIZE_METADATA
-from cloudsync_s3.parts import LARGE_PART
-from cloudsync_s3.sending import Sender
 
 from cloudsync_core.backends.file import FileBackend
+from cloudsync_core.backends.objectstore import parts
+from cloudsync_core.backends.objectstore.parts import LARGE_PART
+from cloudsync_core.backends.objectstore.sending import Sender
 from cloudsync_core.body import Body
 from cloudsync_core.errors import (
     BackendError,
@@ -450,7 +451,7 @@ class TestNothingIsLeftBehind:
         backend = open_s3(moto_proxy.server, moto_proxy.server.make_bucket(), multipart_threshold=P, part_size=P)
         begin = Sender.begin
 
-        def begin_late(self, upload, number, part, abandoned):
+        def begin_late(self, part, abandoned, send):
             class Late:
                 """The bytes of a part that are only there when the upload has failed."""
 
@@ -458,7 +459,7 @@ class TestNothingIsLeftBehind:
                 size = part.size
                 md5 = part.md5
 
-            return begin(self, upload, number, Late(), abandoned)
+            return begin(self, Late(), abandoned, send)
 
         def late(pieces, abandoned):
             first, *others = pieces
@@ -541,7 +542,7 @@ class TestMemory:
         assert open_s3(moto_s3, "bucket", **options).capabilities.put_memory == memory
 
     def test_parts_of_all_uploads_together_are_bounded(self, moto_s3, open_s3, monkeypatch):
-        monkeypatch.setattr("cloudsync_s3.sending.PARTS_IN_MEMORY", 2)
+        monkeypatch.setattr("cloudsync_core.backends.objectstore.sending.PARTS_IN_MEMORY", 2)
         backend = open_s3(moto_s3, moto_s3.make_bucket(), multipart_threshold=P, part_size=P)
         threads = [
             threading.Thread(target=backend.put, args=(f"key{number}", Body(data_of(8 * P)))) for number in range(6)

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from cloudsync_core.backend import NO_ATTRIBUTES
+from cloudsync_core.backends.objectstore.parts import part_size
 from cloudsync_core.body import Body
 from cloudsync_core.errors import PreconditionFailedError
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, etags, lookup
 from cloudsync_s3.config import LARGEST_REQUEST, MIB
-from cloudsync_s3.parts import part_size
 from cloudsync_s3.place import Place
 from cloudsync_s3.puts import Putter, written
-from cloudsync_s3.uploads import MultipartUpload
+from cloudsync_s3.uploads import MOST_PARTS, MultipartUpload
 
 
 class Copier:
@@ -81,7 +81,7 @@ class Copier:
         """Copy in parts, which carry no attributes over: they are set anew (D10)."""
         if info.size == 0:
             return self._putter.put(key, Body(b""), attributes, condition)
-        size, expected = _copied_like(info, part_size(info.size, self.copied_part))
+        size, expected = _copied_like(info, part_size(info.size, self.copied_part, MOST_PARTS))
         with self._place.errors("copy", key):
             carried = headers.to_request(attributes)
         with MultipartUpload(self._putter.target("copy", key), carried, size) as upload:

@@ -7,17 +7,17 @@ import email.utils
 import functools
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cloudsync_core.backends.objectstore.parts import LARGE_PART, Part, cut, memory, part_size_of, until
+from cloudsync_core.backends.objectstore.sending import Sender
 from cloudsync_core.body import Body
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, etags
-from cloudsync_s3.parts import LARGE_PART, MOST_PARTS, Part, cut, memory, part_size
 from cloudsync_s3.place import Place
-from cloudsync_s3.sending import Sender
-from cloudsync_s3.uploads import MultipartUpload, Target
+from cloudsync_s3.uploads import MOST_PARTS, MultipartUpload, Target
 
 
 class Putter:
@@ -35,7 +35,7 @@ class Putter:
         self._kinds = kinds
         self._threshold = threshold
         self._part = part
-        self._sender = Sender(place)
+        self._sender = Sender()
 
     @property
     def memory(self) -> int:
@@ -54,14 +54,14 @@ class Putter:
         if body.size is not None and body.size <= self._threshold:
             body.require("md5")
             return self._put_whole(order, body.read(), body.digest("md5"))
-        size = _part_size(body, self._part)
+        size = part_size_of(body, self._part, MOST_PARTS)
         body.require(f"md5/{size}")
         if body.size is not None:
             return self._put_parts(order, cut(body, size), size)
         # Content of unknown length is held back until it is known to be too long for one request.
         body.require("md5")
         pieces = cut(body, size)
-        held = list(_until(pieces, self._threshold))
+        held = list(until(pieces, self._threshold))
         if sum(part.size for part in held) > self._threshold:
             return self._put_parts(order, itertools.chain(held, pieces), size)
         return self._put_whole(order, b"".join(b"".join(part.pieces) for part in held), body.digest("md5"))
@@ -122,25 +122,3 @@ def _nanoseconds(date: str | None) -> int | None:
         return int(email.utils.parsedate_to_datetime(date or "").timestamp()) * 1_000_000_000
     except (TypeError, ValueError):
         return None
-
-
-def _part_size(body: Body, wanted: int) -> int:
-    """Return the bytes of a part: those that the source's own digest is about, where they do, so that one is enough."""
-    if body.size is None:
-        return wanted
-    for digest in body.expected:
-        algorithm, _, of_parts = digest.algorithm.partition("/")
-        size = int(of_parts) if algorithm == "md5" and of_parts else 0
-        if wanted <= size <= max(wanted, LARGE_PART) and body.size <= size * MOST_PARTS:
-            return size
-    return part_size(body.size, wanted)
-
-
-def _until(pieces: Iterator[Part], limit: int) -> Iterator[Part]:
-    """Yield pieces until there are more than `limit` bytes of them."""
-    total = 0
-    for piece in pieces:
-        total += piece.size
-        yield piece
-        if total > limit:
-            return

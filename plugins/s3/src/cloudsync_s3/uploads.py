@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import threading
 from collections.abc import Callable, Iterable
@@ -13,13 +14,16 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
+from cloudsync_core.backends.objectstore.parts import Part, in_flight
+from cloudsync_core.backends.objectstore.sending import Content, Sender
 from cloudsync_core.errors import Disposition, IntegrityError, UnexpectedBackendError, UnsupportedOperationError
 from cloudsync_core.models import Digest
 from cloudsync_s3 import etags
 from cloudsync_s3.errors import FAILURES, is_code
-from cloudsync_s3.parts import MOST_PARTS, Part, in_flight
-from cloudsync_s3.place import Place
-from cloudsync_s3.sending import Sender
+from cloudsync_s3.place import Place, content_md5
+
+MOST_PARTS = 10_000
+"""Parts of one upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
 
 SECONDS_TO_SETTLE = 5.0
 """How long parts on their way may take to arrive before an upload that failed is aborted."""
@@ -109,7 +113,7 @@ class MultipartUpload:
             self._digests.update(part.md5)
             self.size += part.size
             number = self._next()
-            sending = self._target.sender.begin(self._place, number, part, self._abandoned)
+            sending = self._target.sender.begin(part, self._abandoned, functools.partial(self._begin, number, part))
             self._pending.append((number, part.md5.hex(), sending))
 
     def copy(self, origin: dict[str, Any], size: int) -> None:
@@ -179,6 +183,13 @@ class MultipartUpload:
                     f"the server's ETag is {etag}, that of the content is {wanted}", hint=etags.OPAQUE_HINT
                 )
         return True
+
+    def _begin(self, number: int, part: Part, content: Content) -> Future[dict[str, Any]]:
+        """Begin the request that uploads a part."""
+        parameters: dict[str, Any] = {**self._place, "PartNumber": number, "ContentLength": part.size, "Body": content}
+        if self._target.place.takes_md5:
+            parameters["ContentMD5"] = content_md5(part.md5.hex())
+        return self._connection.start("upload_part", **parameters)
 
     def _next(self) -> int:
         """Return the number of the next part."""

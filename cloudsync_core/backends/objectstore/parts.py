@@ -6,16 +6,14 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 
 from cloudsync_core.body import Body
-from cloudsync_s3.config import MIB
 
-MOST_PARTS = 10_000
-"""Parts of one upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
+_MIB = 1024 * 1024
 
-LARGE_OBJECT = 256 * MIB
-LARGE_PART = 16 * MIB
+LARGE_OBJECT = 256 * _MIB
+LARGE_PART = 16 * _MIB
 """From `LARGE_OBJECT` on parts have at least so many bytes, so that what a request costs is no longer seen."""
 
-BYTES_IN_FLIGHT = 64 * MIB
+BYTES_IN_FLIGHT = 64 * _MIB
 """Bytes of one upload that are on their way at a time, unless two parts have more."""
 
 _MOST_IN_FLIGHT = 4
@@ -23,15 +21,36 @@ _LEAST_IN_FLIGHT = 2
 _FEW_PIECES = 256
 
 
-def part_size(size: int, wanted: int) -> int:
-    """Return the bytes of each part of an object of `size` bytes: `wanted`, or more where the object is large.
+def part_size(size: int, wanted: int, most: int) -> int:
+    """Return the bytes of each part of an object: `wanted`, or more where the object is large.
 
-    More than `LARGE_PART` only where that would be too many parts: from 156 GiB on.
+    More than `LARGE_PART` only where that would be too many parts.
+
+    Args:
+        size: bytes of the object.
+        wanted: bytes of a part.
+        most: parts that an object may have.
     """
     if size >= LARGE_OBJECT:
         wanted = max(wanted, LARGE_PART)
-    least = -(-size // MOST_PARTS)
-    return wanted if least <= wanted else -(-least // MIB) * MIB
+    least = -(-size // most)
+    return wanted if least <= wanted else -(-least // _MIB) * _MIB
+
+
+def part_size_of(body: Body, wanted: int, most: int) -> int:
+    """Return the bytes of a part of some content; see `part_size`.
+
+    Where the source's own digest is about parts that will do, it is the size of those, so that one digest is enough.
+    Where nobody knows the size of the content, it is `wanted`.
+    """
+    if body.size is None:
+        return wanted
+    for digest in body.expected:
+        algorithm, _, of_parts = digest.algorithm.partition("/")
+        size = int(of_parts) if algorithm == "md5" and of_parts else 0
+        if wanted <= size <= max(wanted, LARGE_PART) and body.size <= size * most:
+            return size
+    return part_size(body.size, wanted, most)
 
 
 def in_flight(size: int) -> int:
@@ -79,6 +98,21 @@ def cut(body: Body, size: int) -> Iterator[Part]:
             missing -= len(view)
     if held:
         yield _part(body, size, count, held, size - missing)
+
+
+def until(parts: Iterator[Part], limit: int) -> Iterator[Part]:
+    """Yield parts until there are more than `limit` bytes of them: content that may be small enough for one request.
+
+    Args:
+        parts: from `cut`; the rest can be taken from it afterwards.
+        limit: bytes.
+    """
+    total = 0
+    for part in parts:
+        total += part.size
+        yield part
+        if total > limit:
+            return
 
 
 def _part(body: Body, part: int, index: int, pieces: list[bytes | memoryview], size: int) -> Part:

@@ -3,13 +3,14 @@
 import hashlib
 
 import pytest
-from cloudsync_s3 import parts
-from cloudsync_s3.config import MIB
 
+from cloudsync_core.backends.objectstore import parts
 from cloudsync_core.body import Body
 from cloudsync_core.models import Digest
 
 P = 1000
+MOST = 10_000
+MIB = 1024 * 1024
 GIB = 1024 * MIB
 
 
@@ -40,8 +41,8 @@ class TestSizes:
         ],
     )
     def test_D09_parts_grow_with_the_object_so_that_there_are_never_too_many(self, size, wanted, part):
-        assert parts.part_size(size, wanted) == part
-        assert -(-size // part) <= parts.MOST_PARTS
+        assert parts.part_size(size, wanted, MOST) == part
+        assert -(-size // part) <= MOST
 
     @pytest.mark.parametrize("size", [1, 8 * MIB, 16 * MIB, 17 * MIB, 32 * MIB, 100 * MIB, 525 * MIB])
     def test_parts_on_their_way_are_bounded_by_their_bytes(self, size):
@@ -49,6 +50,39 @@ class TestSizes:
         assert 2 <= count <= 4
         assert count == 2 or count * size <= parts.BYTES_IN_FLIGHT
         assert parts.memory(size) == (count + 1) * size
+
+
+class TestSizesOfContent:
+    def test_content_of_unknown_length_has_the_parts_that_are_wanted(self):
+        assert parts.part_size_of(Body(iter([b"x"])), 8, MOST) == 8
+
+    @pytest.mark.parametrize("size", [8 * MIB, 10 * MIB, 16 * MIB])
+    def test_parts_are_those_that_the_sources_digest_is_about(self, size):
+        body = Body(iter([]), 100 * MIB, expect=[Digest("md5", "0" * 32), Digest(f"md5/{size}", "0" * 32)])
+        assert parts.part_size_of(body, 8 * MIB, MOST) == size
+
+    @pytest.mark.parametrize(
+        ("size", "of_parts", "part"),
+        [
+            (100 * MIB, 7 * MIB, 8 * MIB),
+            (100 * MIB, 17 * MIB, 8 * MIB),
+            (100_000 * MIB, 8 * MIB, 16 * MIB),
+            (256 * MIB, 4 * MIB, 16 * MIB),
+        ],
+        ids=["too-small", "too-large", "too-many", "of-a-large-object"],
+    )
+    def test_but_only_where_they_will_do(self, size, of_parts, part):
+        body = Body(iter([]), size, expect=[Digest(f"md5/{of_parts}", "0" * 32)])
+        assert parts.part_size_of(body, 8 * MIB, MOST) == part
+
+
+class TestUntil:
+    @pytest.mark.parametrize(("limit", "taken"), [(0, 1), (P - 1, 1), (P, 2), (2 * P + 1, 3), (9 * P, 3)])
+    def test_content_is_held_back_until_it_is_too_long(self, limit, taken):
+        coming = iter(cut(data_of(2 * P + 5), 100))
+        held = list(parts.until(coming, limit))
+        assert len(held) == taken
+        assert len(held) + len(list(coming)) == 3
 
 
 class TestCut:
