@@ -7,4 +7,10 @@ from pathlib import Path
 # does not depend on the working directory.
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest_plugins = ["tests.servers.s3", "tests.servers.proxy", "tests.servers.azurite", "tests.servers.ftp"]
+pytest_plugins = [
+    "tests.servers.s3",
+    "tests.servers.proxy",
+    "tests.servers.azurite",
+    "tests.servers.gcs",
+    "tests.servers.ftp",
+]

@@ -158,7 +158,7 @@ class Proxy:
                 if response.cut is not None:
                     self.close_connection = True
 
-            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815 - the names that http.server calls
+            do_GET = do_PUT = do_POST = do_PATCH = do_HEAD = do_DELETE = answer  # noqa: N815 - as http.server calls them
 
             def log_message(self, *args: Any) -> None:
                 pass
