@@ -40,7 +40,7 @@ COMMANDS = {
     "status": Entry("status:status", "Show the last runs of each job."),
     "init": Entry("init:init", "Write a commented configuration file to start from."),
     "schema": Entry("schema:schema", "Print the JSON Schema of the configuration file."),
-    "plugins": Entry("plugins:plugins", "Look at the installed plugins."),
+    "plugins": Entry("plugins:plugins", "Look at the installed plugins, or start one of your own."),
     "version": Entry("version:version", "Print the versions of cloudsync and of what it runs on."),
 }
 """In the order of the help; the summaries stand here so that it need not import the commands."""

@@ -138,6 +138,49 @@ class TestPluginsList:
         assert (found["status"], found["reason"]) == ("refused", "the deny list names it")
 
 
+class TestPluginsNew:
+    def test_it_says_what_to_do_next(self, cloudsync, folder):
+        out = cloudsync("plugins", "new", "demo").out
+        assert out == "cloudsync-demo is written; try it: pip install ./cloudsync-demo\n"
+        assert '"demo" = "cloudsync_demo.plugin"' in (folder / "cloudsync-demo/pyproject.toml").read_text()
+
+    def test_the_place_and_the_scheme_can_be_chosen(self, invoke, folder):
+        out = invoke("plugins", "new", "demo", "--directory", "my plugins", "--scheme", "dm").out
+        assert out == "my plugins/cloudsync-demo is written; try it: pip install './my plugins/cloudsync-demo'\n"
+        assert '"dm" = "cloudsync_demo.plugin"' in (folder / "my plugins/cloudsync-demo/pyproject.toml").read_text()
+
+    def test_json(self, invoke, folder):
+        assert invoke("plugins", "new", "demo", "--directory", folder, "--json").report == {
+            "event": "report",
+            "path": str(folder / "cloudsync-demo"),
+            "distribution": "cloudsync-demo",
+            "exit_code": 0,
+        }
+
+    def test_it_replaces_nothing(self, invoke, folder):
+        (folder / "cloudsync-demo").mkdir()
+        result = invoke("plugins", "new", "demo", code=2)
+        assert result.err.splitlines() == [
+            "error: cloudsync-demo exists already, and nothing is replaced",
+            "  choose another place: cloudsync plugins new demo --directory DIRECTORY",
+        ]
+        assert list((folder / "cloudsync-demo").iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["My Store"], "'My Store' cannot be the name of a plugin"),
+            (["../x"], "'../x' cannot be the name of a plugin"),
+            (["demo", "--scheme", "file"], "the scheme 'file' is the core's own"),
+            ([], "Missing argument 'NAME'."),
+        ],
+    )
+    def test_what_cannot_be_is_a_usage_error(self, invoke, folder, arguments, message):
+        result = invoke("plugins", "new", *arguments, code=2)
+        assert message in result.err
+        assert list(folder.iterdir()) == []
+
+
 class TestPluginsCommands:
     def test_they_are_commands_like_any_other(self, cloudsync, plugin):
         plugin("greeter", GREETS)
@@ -174,7 +217,7 @@ class TestHelp:
         assert command.help.splitlines()[0] == COMMANDS[name].summary
         assert command.name == name
 
-    @pytest.mark.parametrize("name", [*COMMANDS, "plugins list"])
+    @pytest.mark.parametrize("name", [*COMMANDS, "plugins list", "plugins new"])
     def test_every_command_speaks_json_and_has_a_volume(self, invoke, name):
         if name == "plugins":
             return

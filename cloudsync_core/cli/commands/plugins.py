@@ -1,8 +1,11 @@
-"""`cloudsync plugins list`."""
+"""`cloudsync plugins list` and `cloudsync plugins new`."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
+import shlex
+from importlib import metadata
 from pathlib import Path
 
 import click
@@ -11,12 +14,14 @@ from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.summary import table
 from cloudsync_core.config.loader import load
+from cloudsync_core.errors import printable
+from cloudsync_core.plugins.authoring import NewPlugin
 from cloudsync_core.plugins.facade import Plugins
 
 
 @click.group()
 def plugins() -> None:
-    """Look at the installed plugins."""
+    """Look at the installed plugins, or start one of your own."""
 
 
 @plugins.command("list", cls=Command)
@@ -48,6 +53,30 @@ def list_(console: Console, config: Path | None) -> None:
             console.result(f"{status.label}: {status.reason}")
         if status.remedy:
             console.result(f"  {status.remedy}")
+
+
+@plugins.command("new", cls=Command)
+@click.argument("name")
+@click.option("--scheme", metavar="SCHEME", help="The scheme of its locations; by default NAME.")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIRECTORY",
+    help="Where to put its folder; by default the current directory.",
+)
+def new(console: Console, name: str, scheme: str | None, directory: Path) -> None:
+    """Write the package of a new backend, which works and passes its own tests.
+
+    It is a folder cloudsync-NAME, with a backend over a service that is part of it. Change it verb by verb into the
+    backend of your service. A folder that exists is never touched.
+    """
+    plugin = NewPlugin(name, name if scheme is None else scheme)
+    folder = plugin.write(directory, metadata.version("cloudsync-core"))
+    # Without a path in it pip would look for a package of that name.
+    place = os.path.join(".", folder)  # noqa: PTH118 - a Path forgets the dot
+    console.result(f"{printable(str(folder))} is written; try it: pip install {printable(shlex.quote(place))}")
+    console.event("report", {"path": str(folder), "distribution": plugin.distribution, "exit_code": 0})
 
 
 def _loaded(config: Path | None) -> Plugins:
