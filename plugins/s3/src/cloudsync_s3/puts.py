@@ -17,7 +17,7 @@ from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, etags
 from cloudsync_s3.place import Place
-from cloudsync_s3.uploads import MOST_PARTS, MultipartUpload, Target
+from cloudsync_s3.uploads import MOST_PARTS, MultipartUpload, Proofs, Target
 
 
 class Putter:
@@ -36,6 +36,7 @@ class Putter:
         self._threshold = threshold
         self._part = part
         self._sender = Sender()
+        self._proofs = Proofs()
 
     @property
     def memory(self) -> int:
@@ -68,7 +69,7 @@ class Putter:
 
     def target(self, verb: str, key: str) -> Target:
         """Return what an upload in parts needs to know, for a verb of the contract."""
-        return Target(self._place, key, functools.partial(self._place.errors, verb, key), self._sender)
+        return Target(self._place, key, functools.partial(self._place.errors, verb, key), self._sender, self._proofs)
 
     def _put_whole(self, order: _Order, data: bytes, digest: Digest) -> ObjectInfo:
         with conditions.refusals(order.condition), self._place.errors("put", order.key):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import concurrent.futures
 import dataclasses
 import functools
@@ -34,6 +33,20 @@ COPIES_IN_FLIGHT = 4
 """Parts of one copy that the provider copies at a time."""
 
 
+@dataclasses.dataclass(slots=True)
+class Proofs:
+    """What is known about the proofs of parts, shared by the uploads of a backend.
+
+    What a part arrived as is proven by its ETag, which is its MD5, before the upload is completed. Until a server has
+    shown that its ETags tell that, parts carry Content-MD5, which makes it hash them twice.
+
+    Attributes:
+        by_etag: the ETag of the latest part that was stored was its MD5.
+    """
+
+    by_etag: bool = False
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
     """Where an upload goes.
@@ -43,12 +56,31 @@ class Target:
         key: the object.
         errors: a context that turns the failures of requests into errors of the contract.
         sender: sends the parts.
+        proofs: what is known about those of the parts.
     """
 
     place: Place
     key: str
     errors: Callable[[], AbstractContextManager[None]]
     sender: Sender
+    proofs: Proofs
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pending:
+    """A part on its way.
+
+    Attributes:
+        number: from 1.
+        request: the result is botocore's response.
+        part: what is sent, `None` where the provider copies it.
+        vouched: Content-MD5 goes with it, so that the server refuses other bytes.
+    """
+
+    number: int
+    request: Future[dict[str, Any]]
+    part: Part | None = None
+    vouched: bool = False
 
 
 class MultipartUpload:
@@ -73,8 +105,8 @@ class MultipartUpload:
         metadata = {**carried["Metadata"], etags.PART_SIZE_METADATA: str(part)}
         self._create = {**carried, "Metadata": metadata}
         self._part = part
-        self._pending: collections.deque[tuple[int, str | None, Future[dict[str, Any]]]] = collections.deque()
-        self._parts: list[dict[str, Any]] = []
+        self._pending: list[_Pending] = []
+        self._etags: dict[int, str] = {}
         self._count = 0
         self._digests = hashlib.md5(usedforsecurity=False)
         self._comparable = self._proven = target.place.etag_is_md5
@@ -112,9 +144,7 @@ class MultipartUpload:
             self._settle(in_flight(self._part) - 1)
             self._digests.update(part.md5)
             self.size += part.size
-            number = self._next()
-            sending = self._target.sender.begin(part, self._abandoned, functools.partial(self._begin, number, part))
-            self._pending.append((number, part.md5.hex(), sending))
+            self._send(self._next(), part, vouched=not self._target.proofs.by_etag)
 
     def copy(self, origin: dict[str, Any], size: int) -> None:
         """Fill the upload with the bytes of another object, inside the provider.
@@ -130,7 +160,7 @@ class MultipartUpload:
             copying = self._connection.start(
                 "upload_part_copy", **self._place, PartNumber=number, **origin, CopySourceRange=span
             )
-            self._pending.append((number, None, copying))
+            self._pending.append(_Pending(number, copying))
 
     def complete(self, conditions: dict[str, Any]) -> dict[str, Any]:
         """Make the object visible and return the response.
@@ -142,9 +172,10 @@ class MultipartUpload:
             BackendError: the server refused, in the answer's status or in its body (D11).
         """
         self._settle(0)
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(self._etags.items())]
         with self._target.errors():
             response = self._connection.call(
-                "complete_multipart_upload", **self._place, MultipartUpload={"Parts": self._parts}, **conditions
+                "complete_multipart_upload", **self._place, MultipartUpload={"Parts": parts}, **conditions
             )
         self._completed = True
         return response
@@ -184,10 +215,16 @@ class MultipartUpload:
                 )
         return True
 
-    def _begin(self, number: int, part: Part, content: Content) -> Future[dict[str, Any]]:
+    def _send(self, number: int, part: Part, *, vouched: bool) -> None:
+        vouched = vouched and self._target.place.takes_md5
+        begin = functools.partial(self._begin, number, part, vouched)
+        sending = self._target.sender.begin(part, self._abandoned, begin)
+        self._pending.append(_Pending(number, sending, part, vouched))
+
+    def _begin(self, number: int, part: Part, vouched: bool, content: Content) -> Future[dict[str, Any]]:  # noqa: FBT001
         """Begin the request that uploads a part."""
         parameters: dict[str, Any] = {**self._place, "PartNumber": number, "ContentLength": part.size, "Body": content}
-        if self._target.place.takes_md5:
+        if vouched:
             parameters["ContentMD5"] = content_md5(part.md5.hex())
         return self._connection.start("upload_part", **parameters)
 
@@ -206,22 +243,36 @@ class MultipartUpload:
     def _settle(self, most: int) -> None:
         """Wait until at most so many parts are on their way, and check that the server stored what was sent."""
         while len(self._pending) > most:
-            number, digest, sending = self._pending[0]
-            with self._target.errors():
-                response = sending.result()
-                self._pending.popleft()
-                etag = (response["CopyPartResult"] if digest is None else response).get("ETag")
-                if etag is None:
-                    raise UnexpectedBackendError(f"the server does not tell the ETag of part {number}")
-                self._comparable = self._comparable and not etags.encrypted_apart(response)
-                confirmed = digest is not None and self._comparable and etags.check(etag, digest, f"part {number}")
-                self._proven = self._proven and confirmed
-                self._parts.append({"PartNumber": number, "ETag": etag})
+            ended, _ = concurrent.futures.wait(
+                [pending.request for pending in self._pending], return_when=concurrent.futures.FIRST_COMPLETED
+            )
+            for pending in [pending for pending in self._pending if pending.request in ended]:
+                with self._target.errors():
+                    self._take(pending)
+
+    def _take(self, pending: _Pending) -> None:
+        """Take in the answer about a part; a part that nothing vouches for is sent once more, with its MD5."""
+        response = pending.request.result()
+        self._pending.remove(pending)
+        number, part = pending.number, pending.part
+        etag = (response["CopyPartResult"] if part is None else response).get("ETag")
+        if etag is None:
+            raise UnexpectedBackendError(f"the server does not tell the ETag of part {number}")
+        self._comparable = self._comparable and not etags.encrypted_apart(response)
+        confirmed = False
+        if part is not None:
+            confirmed = self._comparable and etags.check(etag, part.md5.hex(), f"part {number}")
+            self._target.proofs.by_etag = confirmed
+            if not (confirmed or pending.vouched) and self._target.place.takes_md5:
+                self._send(number, part, vouched=True)
+                return
+        self._proven = self._proven and confirmed
+        self._etags[number] = etag
 
     def _abort(self, error: BaseException | None) -> None:
         """Remove every part, once none is on its way any more: one that arrived after an abort would stay."""
         self._abandoned.set()
-        sendings = [sending for _, _, sending in self._pending]
+        sendings = [pending.request for pending in self._pending]
         try:
             concurrent.futures.wait(sendings, SECONDS_TO_SETTLE)
         finally:
