@@ -4,8 +4,8 @@ import threading
 import time
 
 import pytest
-from cloudsync_s3 import ahead
 
+from cloudsync_core.backends.objectstore import ahead
 from cloudsync_core.errors import (
     BackendError,
     Disposition,
@@ -29,9 +29,9 @@ def data_of(size):
 
 @pytest.fixture(autouse=True)
 def _small_ranges(monkeypatch):
-    monkeypatch.setattr("cloudsync_s3.ahead.RANGE", RANGE)
-    monkeypatch.setattr("cloudsync_s3.reading.RANGE", RANGE)
-    monkeypatch.setattr("cloudsync_s3.reading.LARGE_OBJECT", LARGE)
+    monkeypatch.setattr("cloudsync_core.backends.objectstore.ahead.RANGE", RANGE)
+    monkeypatch.setattr("cloudsync_core.backends.objectstore.reading.RANGE", RANGE)
+    monkeypatch.setattr("cloudsync_core.backends.objectstore.reading.LARGE_OBJECT", LARGE)
 
 
 @pytest.fixture
@@ -248,7 +248,7 @@ class TestMemory:
 
     @pytest.mark.parametrize("places", [0, 1, 2])
     def test_without_memory_for_more_ranges_are_read_one_by_one(self, moto_s3, open_s3, monkeypatch, places):
-        monkeypatch.setattr("cloudsync_s3.reading.RANGES_IN_MEMORY", places)
+        monkeypatch.setattr("cloudsync_core.backends.objectstore.reading.RANGES_IN_MEMORY", places)
         backend = open_s3(moto_s3, moto_s3.make_bucket())
         store(backend, data_of(10 * RANGE))
         contents = []

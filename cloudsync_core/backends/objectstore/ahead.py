@@ -8,10 +8,8 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
 
-from cloudsync_s3.config import MIB
-
-RANGE = 8 * MIB
-"""Bytes of a range. A connection to Amazon S3 brings some 90 MB in a second, so one takes a tenth of a second."""
+RANGE = 8 * 1024 * 1024
+"""Bytes of a range. A connection to a cloud brings some 90 MB in a second, so one takes a tenth of a second."""
 
 RANGES_AHEAD = 3
 """Ranges of one object that are fetched while the bytes before them are used."""
@@ -21,7 +19,6 @@ Fetch = Callable[[int, int, threading.Event], list[bytes]]
 
 Read = Callable[[int, int], Iterable[bytes]]
 """Yields them as they come."""
-
 
 Begin = Callable[[Callable[[], list[bytes]]], Future[list[bytes]]]
 """Does something in another thread."""
