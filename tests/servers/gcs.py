@@ -4,9 +4,9 @@
 `gcs_proxy` counts and disturbs requests. `running_gcs` starts any other. Tests get buckets of their own by
 `GcsServer.make_bucket`, look at them with `contents` and `resource`, or through `client` and `filesystem`.
 
-The rooms: `gcs_http` the wire, `gcs_service` the paths, `gcs_store` the objects, and a module for each thing that is
-done to them. No emulator that can be installed has preconditions, pages, rewrites and compositions as Google documents
-them.
+The rooms: `gcs_http` the wire, `gcs_service` the paths, `gcs_store` and `gcs_objects` what is kept, and a module for
+each thing that is done to it. No emulator that can be installed has preconditions, pages, rewrites and compositions as
+Google documents them.
 """
 
 from __future__ import annotations
@@ -14,23 +14,45 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import http.client
+import json
 import os
+import urllib.parse
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from tests.servers.gcs_errors import error_body
 from tests.servers.gcs_http import HttpServer
+from tests.servers.gcs_objects import Hashes
 from tests.servers.gcs_service import Service
-from tests.servers.gcs_store import Hashes
 from tests.servers.gcs_tokens import PROJECT, Tokens
 from tests.servers.proxy import Proxy, Response, proxy_before
 
-__all__ = ["PROJECT", "GcsServer", "Tokens", "gcs_error", "running_gcs"]
+__all__ = ["PROJECT", "Answer", "GcsServer", "Tokens", "gcs_error", "running_gcs"]
 
 _SMALL_PAGE = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What `GcsServer.ask` got. Header names are lower-case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def reason(self) -> str:
+        """Google's code of an error in JSON."""
+        found: str = self.json["error"]["errors"][0]["reason"]
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,11 +72,13 @@ class GcsServer:
     @property
     def options(self) -> dict[str, Any]:
         """The options of a location on this server, as a user writes them."""
+        # Of a server that is not Google's own, nobody can know that it judges conditions unless they are told.
+        common = {"endpoint_url": self.endpoint_url, "project": PROJECT, "preconditions": True}
         if self.tokens is None:
-            return {"endpoint_url": self.endpoint_url, "project": PROJECT, "anonymous": True}
+            return {**common, "anonymous": True}
         token = f"token-{uuid.uuid4().hex}"
         self.tokens.accept(token)
-        return {"endpoint_url": self.endpoint_url, "project": PROJECT, "token": token}
+        return {**common, "token": token}
 
     @property
     def tokens(self) -> Tokens | None:
@@ -114,6 +138,37 @@ class GcsServer:
             for session in sessions
             if session.made is None and not session.cancelled and bucket in {None, session.bucket}
         ]
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | str | dict[str, Any] = b"",
+        headers: Mapping[str, str] | None = None,
+        **query: object,
+    ) -> Answer:
+        """Make one request with nothing added to it, for what no client says.
+
+        Args:
+            method: of HTTP.
+            path: percent-encoded; one that begins with `b/` is below `/storage/v1/`.
+            body: a dictionary goes as JSON.
+            headers: all but `Host` and `Content-Length`.
+            query: parameters; an underscore at the end of a name is dropped.
+        """
+        whole = path if path.startswith("/") else f"/storage/v1/{path}"
+        if query:
+            whole += "?" + urllib.parse.urlencode({name.rstrip("_"): value for name, value in query.items()})
+        text = json.dumps(body) if isinstance(body, dict) else body
+        sent = text.encode() if isinstance(text, str) else text
+        connection = http.client.HTTPConnection(self.endpoint_url.removeprefix("http://"), timeout=30)
+        with contextlib.closing(connection):
+            connection.putrequest(method, whole, skip_accept_encoding=True)
+            for name, value in {"Content-Length": str(len(sent)), **(headers or {})}.items():
+                connection.putheader(name, value)
+            connection.endheaders(sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 
     @functools.cached_property
     def client(self) -> Any:

@@ -12,7 +12,8 @@ import datetime as dt
 from collections.abc import Mapping
 
 from tests.servers.gcs_errors import Refusal, condition_not_met, invalid
-from tests.servers.gcs_store import Bucket, Stored
+from tests.servers.gcs_objects import Stored
+from tests.servers.gcs_store import Bucket
 
 
 def check(query: Mapping[str, str], current: Stored | None, prefix: str = "if") -> None:

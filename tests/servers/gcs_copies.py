@@ -14,7 +14,8 @@ from typing import Any
 
 from tests.servers.gcs_conditions import check, check_kept
 from tests.servers.gcs_errors import condition_not_met, invalid, required
-from tests.servers.gcs_store import Bucket, Hashes, Store, Stored, check_name
+from tests.servers.gcs_objects import Hashes, Stored, check_name
+from tests.servers.gcs_store import Bucket, Store
 
 SOURCES_MOST = 32
 _MIB = 1024 * 1024

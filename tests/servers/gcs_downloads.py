@@ -17,7 +17,7 @@ from gzip import decompress
 
 from tests.servers.gcs_errors import Refusal
 from tests.servers.gcs_http import Response
-from tests.servers.gcs_store import Stored
+from tests.servers.gcs_objects import Stored
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _ANSWERED = {

@@ -192,7 +192,7 @@ def _send(connection: socket.socket, request: Request, response: Response) -> No
     body = response.body
     if response.chunked:
         lines.append("transfer-encoding: chunked")
-        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), bytes(body)) if body else b"0\r\n\r\n"
     elif response.status not in {204, 304}:
         lines.append(f"content-length: {len(body)}")
     head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

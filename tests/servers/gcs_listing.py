@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.servers.gcs_errors import invalid
-from tests.servers.gcs_store import Bucket, Stored
+from tests.servers.gcs_objects import Stored
+from tests.servers.gcs_store import Bucket
 
 _UNKNOWN = ("matchGlob", "filter", "softDeleted")
 _PAST = b"\xff"  # in no UTF-8 text: behind everything that begins with what is before it

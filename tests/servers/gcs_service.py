@@ -18,7 +18,8 @@ from tests.servers.gcs_errors import Refusal, invalid, required
 from tests.servers.gcs_fields import chosen
 from tests.servers.gcs_http import Request, Response, decoded
 from tests.servers.gcs_listing import page
-from tests.servers.gcs_store import Bucket, Store, Stored, merged
+from tests.servers.gcs_objects import Stored, merged
+from tests.servers.gcs_store import Bucket, Store
 from tests.servers.gcs_tokens import Tokens
 from tests.servers.gcs_uploads import Uploads, json_body
 

@@ -23,11 +23,11 @@ from tests.servers.gcs_conditions import check, check_kept
 from tests.servers.gcs_errors import Refusal, invalid
 from tests.servers.gcs_http import Request, Response
 from tests.servers.gcs_mime import parts
-from tests.servers.gcs_store import Bucket, Hashes, Store, Stored, check_name
+from tests.servers.gcs_objects import Hashes, Stored, check_name
+from tests.servers.gcs_store import Bucket, Store
 
 CHUNK = 256 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
-_TEXT = {"content-type": "text/plain; charset=utf-8"}
 
 
 @dataclasses.dataclass(slots=True)
@@ -120,40 +120,25 @@ class Uploads:
 
     def _append(self, session: Session, request: Request) -> Stored | Response:
         """Take what a request brings, and finish if that was all."""
-        body, held = request.body, len(session.data)
-        asked = request.headers.get("content-range")
-        if asked is None:
-            start, total = 0, len(body)
-        else:
-            found = _CONTENT_RANGE.fullmatch(asked)
-            if found is None:
-                raise invalid("Failed to parse Content-Range header.")
-            total = None if found[3] == "*" else int(found[3])
-            if found[1] is None:
-                if body:
-                    raise invalid("Client sent query request with a non-empty body.")
-                start = held
-            elif int(found[2]) - int(found[1]) + 1 != len(body):
-                raise invalid("The size of the body does not match the Content-Range header.")
-            else:
-                start = int(found[1])
+        size, held = len(request.body), len(session.data)
+        start, total = _span(request, held)
         if start > held:
             text = (
                 f"Invalid request.  According to the Content-Range header, the upload offset is {start} byte(s), "
                 f"which exceeds already uploaded size of {held} byte(s)."
             )
-            return Response(503, text.encode(), dict(_TEXT))
-        expected = session.length if session.length is not None else total
-        if expected is not None and (start + len(body) > expected or total not in {None, expected}):
+            return Response(503, text.encode(), {"content-type": "text/plain; charset=utf-8"})
+        expected = total if session.length is None else session.length
+        if expected is not None and (start + size > expected or total not in {None, expected}):
             raise invalid(f"The upload is of {expected} bytes, and other ones were sent.")
-        last = total is not None and start + len(body) >= total
-        if not last and body and len(body) < CHUNK:
+        last = start + size == total
+        if not last and 0 < size < CHUNK:
             raise invalid(
-                "Invalid request.  The number of bytes uploaded is required to be equal or greater than 262144, except "
-                "for the final request (it's recommended to be the exact multiple of 262144).  The received request "
-                f"contained {len(body)} bytes, which does not meet this requirement."
+                f"Invalid request.  The number of bytes uploaded is required to be equal or greater than {CHUNK}, "
+                f"except for the final request (it's recommended to be the exact multiple of {CHUNK}).  The received "
+                f"request contained {size} bytes, which does not meet this requirement."
             )
-        session.data += memoryview(body)[held - start :]
+        session.data += memoryview(request.body)[held - start :]
         if last:
             return self._finish(session, request)
         del session.data[len(session.data) // CHUNK * CHUNK :]
@@ -168,6 +153,27 @@ class Uploads:
         session.made = self._insert(bucket, query, metadata, bytes(session.data))
         session.data = bytearray()
         return session.made
+
+
+def _span(request: Request, held: int) -> tuple[int, int | None]:
+    """Return where the bytes of a request begin, and how many the object has, if that is told.
+
+    A request without bytes asks how much is held, and says so by a `*`; one without a range brings everything.
+    """
+    asked = request.headers.get("content-range")
+    if asked is None:
+        return 0, len(request.body)
+    found = _CONTENT_RANGE.fullmatch(asked)
+    if found is None:
+        raise invalid("Failed to parse Content-Range header.")
+    total = None if found[3] == "*" else int(found[3])
+    if found[1] is None:
+        if request.body:
+            raise invalid("Client sent query request with a non-empty body.")
+        return held, total
+    if int(found[2]) - int(found[1]) + 1 != len(request.body):
+        raise invalid("The size of the body does not match the Content-Range header.")
+    return int(found[1]), total
 
 
 def _incomplete(session: Session, request: Request) -> Response:
