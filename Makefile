@@ -39,6 +39,7 @@ install: $(VENV)/ready-dev ## Set up .venv for work on cloudsync itself.
 versions: $(VENV)/ready-test ## Print the versions of everything that the tests run with.
 	@$(VENV)/bin/python --version
 	@$(RUN) pip freeze --exclude-editable
+	@sed -n 's/.*"azurite": "\(.*\)"/azurite==\1/p' tests/servers/node/package.json
 
 clean: ## Remove what these commands made.
 	rm -rf $(VENV) .tools .nox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist build

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 PROJECTS = {
     "cloudsync-core": ROOT,
     "cloudsync-s3": ROOT / "plugins/s3",
+    "cloudsync-azure": ROOT / "plugins/azure",
+    "cloudsync-gcs": ROOT / "plugins/gcs",
     "cloudsync-sqlite": ROOT / "tests/thirdparty/cloudsync-sqlite",
 }
 

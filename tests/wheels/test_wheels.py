@@ -10,7 +10,15 @@ from .conftest import PROJECTS, ROOT
 
 pytestmark = pytest.mark.timeout(300)
 
-PACKAGES = {"cloudsync-core": ROOT / "cloudsync_core", "cloudsync-s3": ROOT / "plugins/s3/src/cloudsync_s3"}
+SDKS = ("s3fs", "boto", "botocore", "aiobotocore", "adlfs", "azure", "gcsfs", "google")
+SERVERS = {"cloudsync-s3": "moto_s3"}
+SCHEMES = {"cloudsync-s3": ["s3"], "cloudsync-azure": ["az", "abfs"], "cloudsync-gcs": ["gs", "gcs"]}
+"""Our plugins, and what each serves."""
+
+PACKAGES = {
+    "cloudsync-core": ROOT / "cloudsync_core",
+    **{name: next(PROJECTS[name].glob("src/cloudsync_*")) for name in SCHEMES},
+}
 NAMES = sorted(PACKAGES)
 
 
@@ -65,8 +73,11 @@ class TestAWheel:
         assert "cloudsync = cloudsync_core.cli:main" in read("cloudsync-core", "entry_points.txt")
 
     def test_of_the_core_requires_no_sdk(self, requirements):
-        sdks = ("s3fs", "boto", "botocore", "aiobotocore", "adlfs", "azure", "gcsfs", "google", "cloudsync")
-        assert not [name for name in requirements("cloudsync-core") if name.startswith(sdks)]
+        assert not [name for name in requirements("cloudsync-core") if name.startswith((*SDKS, "cloudsync"))]
+
+    @pytest.mark.parametrize("name", SCHEMES)
+    def test_of_a_plugin_requires_no_other_plugin(self, requirements, name):
+        assert [required for required in requirements(name) if required.startswith("cloudsync")] == ["cloudsync-core"]
 
     @pytest.mark.parametrize("name", sorted(PROJECTS.keys() - {"cloudsync-core"}))
     def test_of_a_plugin_requires_a_range_of_the_core(self, requirements, name):
@@ -79,13 +90,15 @@ class TestAWheel:
 
 
 class TestACleanEnvironment:
-    @pytest.fixture
-    def environment(self, make_environment):
-        return make_environment("cloudsync-core", "cloudsync-s3")
+    """The core and one plugin, and nothing else but what these ask for."""
 
-    def test_runs_the_wheels_and_not_the_checkout(self, environment):
-        where = environment.run("python", "-c", "import cloudsync_core, cloudsync_s3; print(cloudsync_core.__file__)")
-        assert where.startswith(str(environment.folder))
+    @pytest.fixture(params=SCHEMES)
+    def plugin(self, request):
+        return request.param
+
+    @pytest.fixture
+    def environment(self, make_environment, plugin):
+        return make_environment("cloudsync-core", plugin)
 
     @pytest.mark.parametrize("command", [("cloudsync",), ("python", "-m", "cloudsync_core")], ids=" ".join)
     def test_has_the_command(self, environment, command):
@@ -94,19 +107,36 @@ class TestACleanEnvironment:
         )
         assert version.strip() in environment.run(*command, "version")
 
-    def test_finds_the_plugin(self, environment):
+    def test_finds_the_plugin_and_no_other(self, environment, plugin):
         listed = environment.plugins()
-        assert listed["cloudsync-s3"]["status"] == "active"
-        assert listed["cloudsync-s3"]["schemes"] == ["s3"]
+        assert listed.keys() == {"cloudsync-core", plugin}
+        assert listed[plugin]["status"] == "active"
+        assert listed[plugin]["schemes"] == SCHEMES[plugin]
 
-    def test_mirrors_to_a_server_and_back(self, environment, moto_s3, tmp_path):
+    def test_has_all_that_the_modules_of_the_plugin_import(self, environment, plugin, wheels):
+        code = (
+            "import importlib, pkgutil, sys; package = importlib.import_module(sys.argv[1]);"
+            "print(package.__file__);"
+            "[print(importlib.import_module(found.name).__file__)"
+            " for found in pkgutil.walk_packages(package.__path__, package.__name__ + '.')]"
+        )
+        files = environment.run("python", "-c", code, PACKAGES[plugin].name).splitlines()
+        with zipfile.ZipFile(wheels[plugin]) as wheel:
+            modules = [path for path in wheel.namelist() if path.endswith(".py")]
+        installed = next((environment.folder / "lib").glob("python*")) / "site-packages"
+        assert sorted(files) == sorted(str(installed / module) for module in modules)
+
+    @pytest.mark.parametrize("plugin", SERVERS)
+    def test_mirrors_to_a_server_and_back(self, environment, plugin, request, tmp_path):
+        server = request.getfixturevalue(SERVERS[plugin])
+        make = server.make_container if plugin == "cloudsync-azure" else server.make_bucket
+        location = f"{SCHEMES[plugin][0]}://{make()}/site"
         site = ROOT / "examples/quickstart/site"
-        bucket = moto_s3.make_bucket()
-        options = [f"{name}={value}" for name, value in moto_s3.options.items()]
+        options = [f"{name}={value}" for name, value in server.options.items()]
         there = [part for option in options for part in ("--target-option", option)]
         back = [part for option in options for part in ("--source-option", option)]
-        environment.run("cloudsync", "mirror", site, f"s3://{bucket}/site", *there)
-        environment.run("cloudsync", "mirror", f"s3://{bucket}/site", tmp_path / "back", *back)
+        environment.run("cloudsync", "mirror", site, location, *there)
+        environment.run("cloudsync", "mirror", location, tmp_path / "back", *back)
         expected = {str(path.relative_to(site)): path.read_bytes() for path in site.rglob("*") if path.is_file()}
         assert expected
         found = {
