@@ -14,6 +14,7 @@ from typing import Protocol
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import computable
 from cloudsync_core.engine.diff import BaseRow, Pair
+from cloudsync_core.engine.digests import alike, in_algorithm
 from cloudsync_core.errors import CancelledError, PreconditionFailedError
 from cloudsync_core.models import Digest, ObjectInfo
 
@@ -115,7 +116,8 @@ class Evidence:
         """Return the source's digest of that algorithm, where reading it costs no network."""
         if not computable(algorithm):
             return None
-        known = next((digest for digest in self.source.digests if digest.algorithm == algorithm), None)
+        told = (in_algorithm(digest, algorithm, self.source.size) for digest in self.source.digests)
+        known = next((digest for digest in told if digest is not None), None)
         if known is None and self._backends[0].capabilities.local_reads:
             known = self._read(0, algorithm)
         return known
@@ -298,8 +300,8 @@ def _shared_digest(source: ObjectInfo, target: ObjectInfo) -> tuple[Digest, Dige
     """Return a digest of each side, of one algorithm, where both are known."""
     for digest in source.digests:
         for other in target.digests:
-            if other.algorithm == digest.algorithm:
-                return digest, other
+            if (pair := alike(digest, other, source.size)) is not None:
+                return pair
     return None
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from cloudsync_core.backend import Backend
+from cloudsync_core.engine.digests import alike
 from cloudsync_core.engine.recheck import change_since
 from cloudsync_core.errors import BackendError, CancelledError, IntegrityError
 from cloudsync_core.models import Digest, ObjectInfo
@@ -73,10 +74,10 @@ class Verification:
         """
         if found.size != sent.size:
             return None
-        stored = {digest.algorithm: digest for digest in found.digests}
-        shared = [digest for digest in sent.digests if digest.algorithm in stored]
+        told = [alike(digest, stored, sent.size) for digest in sent.digests for stored in found.digests]
+        shared = [pair for pair in told if pair is not None]
         if shared:
-            return _kind(shared[0]) if all(stored[digest.algorithm] == digest for digest in shared) else None
+            return _kind(shared[0][0]) if all(digest == stored for digest, stored in shared) else None
         if acknowledged and sent.vouched is not None:
             return _kind(sent.vouched)
         if sent.size == 0 or (acknowledged and not self._read_back):
