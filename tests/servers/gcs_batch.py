@@ -6,6 +6,7 @@ does not have its own. Every call gets its answer, in the order of the calls.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 
@@ -45,10 +46,12 @@ def _call(outer: Request, headers: dict[str, str], content: bytes) -> Request:
     if len(words) < 2:
         raise invalid("A part of a batch request must hold a call.")
     inner, body = headed(rest)
-    if words[1].startswith(("/upload/", "/download/", "/batch/")) or "alt=media" in words[1]:
+    # The documents ask for a path alone; Google's own client sends whole URLs, and they are taken.
+    target = re.sub(r"^https?://[^/]+", "", words[1])
+    if target.startswith(("/upload/", "/download/", "/batch/")) or "alt=media" in target:
         raise invalid("A batch can hold neither uploads nor downloads.")
     inherited = {name: value for name, value in outer.headers.items() if not name.startswith("content-")}
-    return Request(words[0], words[1], {**inherited, **inner}, body)
+    return Request(words[0], target, {**inherited, **inner}, body)
 
 
 def _piece(boundary: str, identity: str, response: Response) -> bytes:

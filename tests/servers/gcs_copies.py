@@ -77,6 +77,17 @@ class Copies:
             self._rewrites.pop(query.get("rewriteToken", ""), None)
             return {**answer, "resource": made.resource(url)}
 
+    def move(self, bucket: Bucket, source: str, target: str, query: Mapping[str, str]) -> Stored:
+        """Give an object another name: https://cloud.google.com/storage/docs/json_api/v1/objects/move."""
+        with self._store.lock:
+            found = self._source((bucket.name, source), query)
+            if source == target:
+                raise invalid("The source and the target of a move must differ.")
+            check_kept(bucket, found)
+            made = self._finish(found, (bucket.name, target), query, {})
+            bucket.remove(found, for_good=not bucket.versioned)
+            return made
+
     def compose(self, bucket: Bucket, name: str, query: Mapping[str, str], body: Mapping[str, Any]) -> Stored:
         """Make an object of up to 32 others of the same bucket, one after the other."""
         named = body.get("sourceObjects") or []

@@ -33,14 +33,14 @@ def page(bucket: Bucket, query: Mapping[str, str], most: int, url: str) -> dict[
         Refusal: a parameter is wrong, or one that this server does not know and that would change the answer.
     """
     for name in _UNKNOWN:
-        if query.get(name) not in {None, "false"}:
+        if query.get(name, "false").lower() != "false":
             raise invalid(f"The test server does not know {name}.", name)
     most = min(most, _number(query.get("maxResults"), most))
     prefix, start = query.get("prefix", "").encode(), query.get("startOffset", "").encode()
     end = query.get("endOffset", "").encode()
     delimiter = query.get("delimiter", "").encode()
-    trailing = query.get("includeTrailingDelimiter") == "true"
-    versions = query.get("versions") == "true"
+    trailing = _flag(query, "includeTrailingDelimiter")
+    versions = _flag(query, "versions")
     found = _Page(most)
     position, after = _read(query.get("pageToken"))
     entries = _Entries(bucket, max(prefix, start, position), versions=versions)
@@ -137,6 +137,11 @@ def _read(token: str | None) -> tuple[bytes, int]:
     except binascii.Error:
         raise invalid(f"Invalid page token: {token}", "pageToken") from None
     return raw[8:], int.from_bytes(raw[:8], "big")
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    """Return whether a parameter is set; Google's client for Python writes `True`."""
+    return query.get(name, "false").lower() == "true"
 
 
 def _number(text: str | None, default: int) -> int:

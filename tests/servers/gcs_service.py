@@ -88,6 +88,9 @@ class Service:
             case ("", "POST", "b", name, "o", key, "compose"):
                 made = self._copies.compose(self._bucket(name, request), key, request.query, json_body(request.body))
                 return self._made(made, request)
+            case ("", "POST", "b", name, "o", key, "moveTo", "o", target):
+                made = self._copies.move(self._bucket(name, request), key, target, request.query)
+                return self._made(made, request)
             case ("", "POST", "b", name, "o", key, "copyTo" | "rewriteTo" as how, "b", other, "o", target):
                 return self._copy(how, (name, key), (other, target), request)
         raise Refusal(404, "notFound", "Not Found")

@@ -21,6 +21,8 @@ from tests.servers.gcs_http import Request, Response, parse_query
 PROJECT = "project-for-tests"
 EMAIL = f"tester@{PROJECT}.iam.gserviceaccount.com"
 _KEY_ID = "key-for-tests"
+AUDIENCE = "https://oauth2.googleapis.com/token"
+"""For whom a claim is meant, wherever the endpoint is."""
 
 
 class Tokens:
@@ -89,7 +91,7 @@ class Tokens:
         from google.auth import jwt
 
         try:
-            claims = jwt.decode(form.get("assertion", ""), certs={_KEY_ID: _keys()[1]}, audience=f"{self.url}/token")
+            claims = jwt.decode(form.get("assertion", ""), certs={_KEY_ID: _keys()[1]}, audience=AUDIENCE)
         except ValueError as error:
             return f"Invalid JWT: {error}"
         if claims["iss"] != EMAIL:
