@@ -6,10 +6,12 @@ when the bytes are not the promised ones, so a put that consumes it never comple
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+from cloudsync_core.beside import Beside
 from cloudsync_core.errors import IntegrityError
 from cloudsync_core.models import Digest, ObjectInfo
 
@@ -20,6 +22,10 @@ _SMALL_CHUNK = 16 * 1024
 _HASHED_AT_ONCE = 2047
 """Bytes of a small chunk that are hashed by one call: hashlib lets other threads run from 2,048 on, and to get the turn
 back takes longer than to hash a small object."""
+
+LARGE_BODY = 64 * CHUNK_SIZE
+"""Bytes from which on a body that comes in chunks is hashed in a thread of its own: to hash takes as long as to read
+and write, and both can be done at a time."""
 
 
 class Hash(Protocol):
@@ -134,6 +140,7 @@ class Body:
         self._expected = tuple(digest for digest in expect if computable(digest.algorithm))
         self._hashes = {digest.algorithm: _new_hash(digest.algorithm) for digest in self._expected}
         self._at_least: str | None = None
+        self._beside: Beside | None = None
         self._on_chunk = on_chunk
         self._started = False
         self._finished = False
@@ -177,20 +184,25 @@ class Body:
         if self._at_least is not None and not self._hashes:
             self.require(self._at_least)
         self._started = True
+        self._beside = self._hashed_beside()
         held: bytes | None = None
-        for chunk in (self._data,) if isinstance(self._data, bytes) else self._data:
-            if not chunk:
-                continue
-            # One chunk is held back, so that every check comes before the consumer has as many bytes as were promised:
-            # a server that has them takes the object for complete.
-            self._pass(chunk)
+        try:
+            for chunk in (self._data,) if isinstance(self._data, bytes) else self._data:
+                if not chunk:
+                    continue
+                # One chunk is held back, so that every check comes before the consumer has as many bytes as were
+                # promised: a server that has them takes the object for complete.
+                self._pass(chunk)
+                if held is not None:
+                    yield held
+                held = chunk
+            self._check()
+            self._finished = True
             if held is not None:
                 yield held
-            held = chunk
-        self._check()
-        self._finished = True
-        if held is not None:
-            yield held
+        finally:
+            if self._beside is not None:
+                self._beside.close()
 
     def read(self) -> bytes:
         """Return the whole content; for small objects."""
@@ -213,6 +225,8 @@ class Body:
             part_size: bytes of each part but the last.
             index: of the part, from 0; known when all its bytes have been handed out.
         """
+        if self._beside is not None:
+            self._beside.settle()
         hasher = self._hashes[f"md5/{part_size}"]
         assert isinstance(hasher, _PartsHash)
         return hasher.parts(whole=self._finished)[index]
@@ -227,6 +241,20 @@ class Body:
             raise IntegrityError(f"more bytes than the {self.size} that were promised")
         if self._on_chunk is not None:
             self._on_chunk(len(chunk))
+        if self._beside is not None:
+            self._beside.give(chunk)
+        else:
+            self._hash(chunk)
+
+    def _hashed_beside(self) -> Beside | None:
+        if not self._hashes or self.size is None or self.size < LARGE_BODY or isinstance(self._data, bytes):
+            return None
+        # Where the system allows no more threads, this one does it.
+        with contextlib.suppress(RuntimeError):
+            return Beside(self._hash)
+        return None
+
+    def _hash(self, chunk: bytes) -> None:
         for hasher in self._hashes.values():
             if len(chunk) <= _SMALL_CHUNK:
                 for start in range(0, len(chunk), _HASHED_AT_ONCE):
@@ -235,6 +263,8 @@ class Body:
                 hasher.update(chunk)
 
     def _check(self) -> None:
+        if self._beside is not None:
+            self._beside.settle()
         if self.size is not None and self.bytes_passed != self.size:
             raise IntegrityError(f"{self.bytes_passed} bytes of the {self.size} that were promised")
         for digest in self._expected:

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -286,3 +288,59 @@ class TestObjectReader:
     def test_G2_fewer_or_more_bytes_than_promised_raise(self, chunks):
         with pytest.raises(IntegrityError):
             ObjectReader(self.INFO, iter(chunks)).read()
+
+
+class TestLargeBodies:
+    """They are hashed in a thread of their own, and promise the same."""
+
+    @pytest.fixture(autouse=True)
+    def small_is_large(self, monkeypatch):
+        monkeypatch.setattr("cloudsync_core.body.LARGE_BODY", 1)
+
+    def test_digests_are_those_of_the_content(self):
+        data = bytes(range(256)) * 1000
+        body = Body((data[start : start + 1000] for start in range(0, len(data), 1000)), len(data))
+        body.require("md5")
+        body.require("md5/5000")
+        assert body.read() == data
+        assert body.digest("md5").value == hashlib.md5(data).hexdigest()
+        assert body.part_md5(5000, 1) == hashlib.md5(data[5000:10000]).digest()
+
+    def test_the_md5_of_a_part_is_known_when_its_bytes_were_handed_out(self):
+        body = Body((bytes([number]) * 10 for number in range(50)), 500)
+        body.require("md5/100")
+        for count, _ in enumerate(body.chunks()):
+            if count % 10 == 9:
+                data = b"".join(bytes([number]) * 10 for number in range(count - 9, count + 1))
+                assert body.part_md5(100, count // 10) == hashlib.md5(data).digest()
+
+    def test_a_wrong_digest_raises_before_the_end_of_the_content(self):
+        body = Body(iter([b"one", b"two"]), 6, expect=(Digest("md5", "0" * 32),))
+        chunks = body.chunks()
+        assert next(chunks) == b"one"
+        with pytest.raises(IntegrityError, match="its store says"):
+            next(chunks)
+        assert not body.finished
+
+    def test_no_thread_is_left_when_the_consumer_wants_no_more(self):
+        before = threading.active_count()
+        body = Body(iter([b"one", b"two"]), 6)
+        body.require("md5")
+        chunks = body.chunks()
+        next(chunks)
+        chunks.close()
+        for _ in range(100):
+            if threading.active_count() == before:
+                break
+            time.sleep(0.01)
+        assert threading.active_count() == before
+
+    def test_where_there_are_no_more_threads_the_one_there_is_hashes(self, monkeypatch):
+        def refuse(work):
+            raise RuntimeError("can't start new thread")
+
+        monkeypatch.setattr("cloudsync_core.body.Beside", refuse)
+        body = Body(iter([b"one", b"two"]), 6)
+        body.require("md5")
+        assert body.read() == b"onetwo"
+        assert body.digest("md5").value == hashlib.md5(b"onetwo").hexdigest()
