@@ -75,6 +75,14 @@ class Backend(abc.ABC):
     def identity(self) -> Identity:
         """Where the root really is, for comparing places."""
 
+    @property
+    def boundaries(self) -> Sequence[int]:
+        """Sizes in bytes at which this backend goes another way: in parts instead of at once, in one part more.
+
+        The conformance suite moves objects of just these sizes, of one byte less and of one more.
+        """
+        return ()
+
     @abc.abstractmethod
     def list(self, prefix: str = "", *, start_after: str | None = None, prune: Prune | None = None) -> Iterator[Page]:
         """Yield every object under `prefix` (clauses L1-L4).
@@ -198,6 +206,9 @@ class Backend(abc.ABC):
         condition: PutCondition = ALWAYS,
     ) -> ObjectInfo:
         """Copy an object of `source` to `key` here, inside the provider; P1, P3 and P4 hold as for `put`.
+
+        Not every provider can be asked for a version. Where it turns out after the fact that another one was copied,
+        this raises all the same: what is at `key` then is whole, and nobody takes it for what was listed.
 
         Args:
             source: a backend for which `can_copy_from` is true.

@@ -42,6 +42,11 @@ class Layer(Backend):
         """That of the inner backend."""
         return self.inner.identity
 
+    @property
+    def boundaries(self) -> Sequence[int]:
+        """Those of the inner backend."""
+        return self.inner.boundaries
+
     def list(self, prefix: str = "", *, start_after: str | None = None, prune: Prune | None = None) -> Iterator[Page]:
         """Yield the inner backend's pages."""
         return self.inner.list(prefix, start_after=start_after, prune=prune)

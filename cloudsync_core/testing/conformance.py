@@ -10,14 +10,16 @@ A plugin's tests subclass `BackendContract` and say how to open a backend; pytes
             place = demo_server.make_container()
             return lambda root="first": open_demo(demo_server, place if root != "missing" else "no-such", root)
 
-Nothing is skipped. Where a capability is not declared, the same test asserts clause C1 instead: that what is not
-declared is refused and changes nothing.
+Where a capability is not declared, the same test asserts clause C1 instead, that what is not declared is refused and
+changes nothing, and is then reported as skipped, with the capability. No other skip is possible, and a clause that is
+not kept has to be declared: see `cloudsync_core.testing.wholeness`.
 """
 
 from __future__ import annotations
 
 from cloudsync_core.testing.clauses.conditions import ConditionClauses
 from cloudsync_core.testing.clauses.deleting import DeletingClauses
+from cloudsync_core.testing.clauses.failing import FailingClauses
 from cloudsync_core.testing.clauses.listing import ListingClauses
 from cloudsync_core.testing.clauses.reading import ReadingClauses
 from cloudsync_core.testing.clauses.setting import MakeBackend, Root
@@ -28,9 +30,10 @@ __all__ = ["BackendContract", "MakeBackend", "Root"]
 
 
 class BackendContract(
-    ListingClauses, ReadingClauses, WritingClauses, ConditionClauses, DeletingClauses, SharingClauses
+    ListingClauses, ReadingClauses, WritingClauses, ConditionClauses, DeletingClauses, SharingClauses, FailingClauses
 ):
     """Every clause. Subclass it in a test module, name the class `Test…`, and override `make_backend`.
 
-    See `Setting` for what else a dialect may declare: `refuses`, `no_missing_container` and `leftovers`.
+    See `Setting` for what else may be declared: `departures`, `refuses`, `no_missing_container`, `leftovers` and
+    `cut_off`.
     """

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.errors import BackendError, PreconditionFailedError, UnsupportedOperationError
 from cloudsync_core.models import Version
-from cloudsync_core.testing.clauses.setting import Setting, content, names, store
+from cloudsync_core.testing.clauses.setting import Setting, content, names, not_declared, store, store_many
+
+_RACES = 20
 
 
 class DeletingClauses(Setting):
@@ -50,6 +53,8 @@ class DeletingClauses(Setting):
             with pytest.raises(wanted):
                 backend.delete("object", if_match=version)
         assert content(backend, "object") == b"newer"
+        if not backend.capabilities.delete_if_match:
+            not_declared("delete_if_match")
 
     def test_D2_a_delete_of_the_current_version_deletes(self, backend: Backend) -> None:
         version = store(backend, "object").version
@@ -57,9 +62,28 @@ class DeletingClauses(Setting):
             with pytest.raises(UnsupportedOperationError):
                 backend.delete("object", if_match=version)
             assert names(backend) == ["object"]
-            return
+            not_declared("delete_if_match")
         backend.delete("object", if_match=version)
         assert names(backend) == []
+
+    def test_D2_a_delete_of_a_version_never_takes_the_one_that_replaces_it(self, backend: Backend) -> None:
+        """Whichever of the two comes first, the new object is there afterwards."""
+        if not backend.capabilities.delete_if_match:
+            with pytest.raises(UnsupportedOperationError):
+                backend.delete("object", if_match=Version(etag="stale"))
+            not_declared("delete_if_match")
+
+        def delete(version: Version) -> None:
+            with contextlib.suppress(PreconditionFailedError):
+                backend.delete("object", if_match=version)
+
+        with ThreadPoolExecutor(1) as pool:
+            for turn in range(_RACES):
+                old = store(backend, "object", b"old %d" % turn).version
+                deleted = pool.submit(delete, old)
+                store(backend, "object", b"new %d" % turn)
+                deleted.result()
+                assert content(backend, "object") == b"new %d" % turn
 
     def test_D3_a_bulk_delete_reports_every_key(self, backend: Backend) -> None:
         there = [f"folder/{number}" for number in range(3)]
@@ -69,6 +93,14 @@ class DeletingClauses(Setting):
         absent = [f"absent/{number}" for number in range(backend.capabilities.bulk_delete_max)]
         results = list(backend.delete_many([(key, None) for key in [*there, *absent]]))
         assert sorted(result.key for result in results) == sorted([*there, *absent])
+        assert [result for result in results if result.error is not None] == []
+        assert names(backend) == ["kept"]
+
+    def test_D3_a_bulk_delete_of_many_objects_removes_them(self, backend: Backend) -> None:
+        there = [f"folder/{number:04}" for number in range(120)]
+        store_many(backend, [*there, "kept"])
+        results = list(backend.delete_many([(key, None) for key in there]))
+        assert sorted(result.key for result in results) == there
         assert [result for result in results if result.error is not None] == []
         assert names(backend) == ["kept"]
 
@@ -93,3 +125,4 @@ class DeletingClauses(Setting):
             assert isinstance(errors["current"], UnsupportedOperationError)
             assert isinstance(errors["stale"], UnsupportedOperationError)
             assert names(backend) == ["current", "stale"]
+            not_declared("delete_if_match")

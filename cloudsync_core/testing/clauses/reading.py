@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import random
+from collections.abc import Iterable
 
 import pytest
 
@@ -10,15 +12,26 @@ from cloudsync_core.backend import Backend
 from cloudsync_core.body import CHUNK_SIZE, Body
 from cloudsync_core.errors import BackendError, ObjectNotFoundError, PreconditionFailedError, UnsupportedOperationError
 from cloudsync_core.models import ByteRange, Version
-from cloudsync_core.testing.clauses.setting import Setting, content, store
+from cloudsync_core.testing.clauses.setting import Setting, content, not_declared, store
 
 SIZES = (0, 1, 4095, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE + 7)
 """Bytes: nothing, the least, and around the borders of the chunks that bodies come in."""
 
+_PIECE = 300_000
+"""Bytes of the chunks of a body, which fit none of the borders."""
+
+
+def around(boundaries: Iterable[int]) -> list[int]:
+    """Return the sizes to try: one byte less than each boundary, the boundary, and one byte more.
+
+    The size of the chunks that content comes in is a boundary of every backend.
+    """
+    return sorted({size for boundary in (CHUNK_SIZE, *boundaries) for size in (boundary - 1, boundary, boundary + 1)})
+
 
 def patterned(size: int) -> bytes:
-    """Return `size` bytes in which no two places of one chunk look alike."""
-    return b"".join(number.to_bytes(4, "big") for number in range(size // 4 + 1))[:size]
+    """Return `size` bytes, always the same ones, in which no two places look alike."""
+    return random.Random(size).randbytes(size)  # noqa: S311 - nothing secret
 
 
 class ReadingClauses(Setting):
@@ -56,10 +69,36 @@ class ReadingClauses(Setting):
     @pytest.mark.parametrize("size", SIZES)
     def test_G2_chunks_of_unknown_number_are_stored_whole(self, backend: Backend, size: int) -> None:
         data = patterned(size)
-        piece = 300_000
-        written = store(backend, "object", (data[at : at + piece] for at in range(0, size, piece)))
+        written = store(backend, "object", (data[at : at + _PIECE] for at in range(0, size, _PIECE)))
         assert written.size == size
         assert content(backend, "object") == data
+
+    def test_G2_every_byte_comes_back_around_every_boundary(self, backend: Backend) -> None:
+        for size in around(backend.boundaries):
+            data = patterned(size)
+            written = backend.put("object", Body(data))
+            assert (written.size, backend.stat("object").size) == (size, size)
+            assert content(backend, "object") == data, f"other bytes come back of {size}"
+
+    def test_G2_chunks_of_unknown_number_are_stored_whole_around_every_boundary(self, backend: Backend) -> None:
+        for size in around(backend.boundaries):
+            data = patterned(size)
+            written = store(backend, "object", (data[at : at + _PIECE] for at in range(0, size, _PIECE)))
+            assert written.size == size
+            assert content(backend, "object") == data, f"other bytes come back of {size}"
+
+    def test_G1_a_range_across_every_boundary_is_exactly_those_bytes(self, backend: Backend) -> None:
+        if not backend.capabilities.range_get:
+            store(backend, "object")
+            with pytest.raises(UnsupportedOperationError), backend.get("object", byte_range=ByteRange(0, 1)) as reader:
+                reader.read()
+            not_declared("range_get")
+        for size in (CHUNK_SIZE, *backend.boundaries):
+            data = patterned(size + 5)
+            backend.put("object", Body(data))
+            for start, end in ((size - 1, size), (size - 1, size + 1), (size, None), (1, size + 4)):
+                with backend.get("object", byte_range=ByteRange(start, end)) as reader:
+                    assert reader.read() == data[start:end], f"other bytes come back of {start} to {end}"
 
     @pytest.mark.parametrize("size", [0, 1, 4095, CHUNK_SIZE])
     def test_G2_read_returns_every_byte_of_a_small_object(self, backend: Backend, size: int) -> None:
@@ -156,7 +195,7 @@ class ReadingClauses(Setting):
                 backend.get("object", byte_range=ByteRange(start, end)) as reader,
             ):
                 reader.read()
-            return
+            not_declared("range_get")
         with backend.get("object", byte_range=ByteRange(start, end)) as reader:
             assert reader.read() == data[start:end]
         assert reader.size == len(data[start:end])

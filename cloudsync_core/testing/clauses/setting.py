@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Literal, NoReturn, Protocol
 
 import pytest
 
@@ -11,8 +13,11 @@ from cloudsync_core.backend import NO_ATTRIBUTES, Backend
 from cloudsync_core.body import Body
 from cloudsync_core.errors import UnavailableError
 from cloudsync_core.models import ALWAYS, Attributes, ObjectInfo, PutCondition
+from cloudsync_core.testing import wholeness
 
 Root = Literal["first", "second", "missing"]
+
+_WRITERS = 8
 
 
 class MakeBackend(Protocol):
@@ -27,9 +32,14 @@ class MakeBackend(Protocol):
 
 
 class Setting:
-    """The one fixture that a backend's own tests override, and what a dialect declares.
+    """The one fixture that a backend's own tests override, and what they may declare; nothing else is theirs to change.
+
+    `cloudsync_core.testing.wholeness` says how that is held.
 
     Attributes:
+        departures: clauses that this backend, or its server, is known not to keep: the name of a test, or of one of its
+            cases (`test_L4_keys_are_exact[marker]`), with the reason. Each is expected to fail: it is reported with the
+            reason, and is an error as soon as it passes.
         refuses: cases of the key corpus, by name, that this backend or its server refuses with an error although the
             contract would let it hold them, each with the reason. What `Backend.check_key` refuses by itself (the
             rules of a tree, `max_key_bytes`) is not listed here.
@@ -37,8 +47,13 @@ class Setting:
             makes it. Empty where one can be.
     """
 
+    departures: ClassVar[Mapping[str, str]] = {}
     refuses: ClassVar[Mapping[str, str]] = {}
     no_missing_container: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        wholeness.keep_the_guard(cls)
 
     @pytest.fixture
     def make_backend(self) -> MakeBackend:
@@ -60,6 +75,39 @@ class Setting:
         Override it where the store can be asked; clause P2 then proves that a failed put leaves none.
         """
         return ()
+
+    def cut_off(self, backend: Backend) -> AbstractContextManager[object] | None:
+        """Return a context in which the store of `backend` cannot be reached, or `None` where that cannot be arranged.
+
+        Override it where a proxy or the server itself can be told to drop its connections; clauses L3, G2, P2 and E1
+        then prove that an operation which the store leaves alone ends by an error, and never early. Connections that
+        are open when the context is entered must break, too.
+        """
+        return None
+
+    @pytest.fixture(autouse=True)
+    def _kept_whole(self, request: pytest.FixtureRequest) -> None:
+        """Expect the departures to fail, and let no fixture skip a clause."""
+        wholeness.expect_departure(type(self), request.node)
+        wholeness.never_excuse_the_guard(request.node)
+        if request.node.originalname != wholeness.GUARD:
+            wholeness.without_skipping(request, "make_backend")
+
+    def test_suite_is_whole(self, request: pytest.FixtureRequest) -> None:
+        """No clause is overridden, removed, skipped or excused but by a declaration that gives its reason."""
+        cls = type(self)
+        problems = [*wholeness.weaknesses(cls), *wholeness.weaknesses_of_items(cls, request.session.items)]
+        assert not problems, "\n".join(["the suite is weakened:", *problems])
+
+
+def not_declared(capability: str, instead: str = "what needs it is refused (C1)") -> NoReturn:
+    """End a test that has shown what holds where a capability is not declared: it is reported as skipped.
+
+    Args:
+        capability: its name.
+        instead: what the test has shown.
+    """
+    pytest.skip(f"the capability {capability} is not declared: {instead}")
 
 
 def store(
@@ -110,3 +158,10 @@ def names(backend: Backend, prefix: str = "", *, start_after: str | None = None)
     """Return the keys of a whole listing: in order, or sorted where the backend promises none."""
     found = [entry.key for entry in entries(backend, prefix, start_after=start_after)]
     return found if backend.capabilities.ordered_listing else sorted(found)
+
+
+def store_many(backend: Backend, wanted: Iterable[str], data: bytes = b"") -> None:
+    """Put an object of that content under each of these keys, several at a time."""
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for finished in [pool.submit(store, backend, key, data) for key in wanted]:
+            finished.result()

@@ -38,8 +38,10 @@ class TestMoto(BackendContract):
     @contextlib.contextmanager
     def cut_off(self, backend):
         rule, self.proxy.rule = self.proxy.rule, lambda request, forward: None
-        yield
-        self.proxy.rule = rule
+        try:
+            yield
+        finally:
+            self.proxy.rule = rule
 
 
 class TestMotoWithConditionsAndSmallParts(TestMoto):

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
+from cloudsync_core.backends.objectstore.ranges import Cutting
 from cloudsync_core.body import Body, ObjectReader
 from cloudsync_core.capabilities import Capabilities
 from cloudsync_core.errors import UnsupportedOperationError
@@ -34,7 +35,6 @@ from cloudsync_s3.copies import Copier
 from cloudsync_s3.deletes import MOST_KEYS, Deleter
 from cloudsync_s3.place import Place
 from cloudsync_s3.puts import Putter
-from cloudsync_s3.ranges import Cutting
 from cloudsync_s3.reading import Reader
 
 LARGEST_OBJECT = 5 * 1024 * 1024 * MIB
@@ -71,6 +71,9 @@ class S3Backend(Backend):
         self._reader = Reader(self.place)
         self._deleter = Deleter(self.place, conditional=deletes)
         self._cutting = Cutting(allowed=self.place.ordered)
+        # The most that goes in one request, and the multiples of a part that follow.
+        full = -(-options.multipart_threshold // options.part_size) * options.part_size
+        self._boundaries = sorted({int(options.multipart_threshold), full, full + options.part_size})
         self._capabilities = Capabilities(
             ordered_listing=self.place.ordered,
             put_if_absent=IfAbsent in kinds,
@@ -95,6 +98,11 @@ class S3Backend(Backend):
     def identity(self) -> Identity:
         """The server and the root, whichever way both are written."""
         return self.place.identity
+
+    @property
+    def boundaries(self) -> Sequence[int]:
+        """Where uploads in parts begin, and where they have one part more."""
+        return self._boundaries
 
     def list(self, prefix: str = "", *, start_after: str | None = None, prune: Prune | None = None) -> Iterator[Page]:
         """Yield the pages of the listing; see `Backend.list`."""
