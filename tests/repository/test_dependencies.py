@@ -1,10 +1,11 @@
 """What a distribution imports, what it asks for, and what docs/dependencies.md explains are the same."""
 
 import ast
+import functools
 import re
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import files, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,22 @@ def imported(folder):
                 modules.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 modules.add(node.module)
-    tops = {module.partition(".")[0] for module in modules} - set(sys.stdlib_module_names)
-    distributions = packages_distributions()
-    names = {normal(name) for top in tops for name in distributions.get(top, [top])}
+    foreign = {module for module in modules if module.partition(".")[0] not in sys.stdlib_module_names}
+    names = {normal(name) for module in foreign for name in bringing(module)}
     return {PARTS.get(name, name) for name in names}
+
+
+distributions_by_package = functools.cache(packages_distributions)
+
+
+def bringing(module):
+    """The distributions that bring a module: one, but where several share the top of a namespace."""
+    top = module.partition(".")[0]
+    found = distributions_by_package().get(top, [top])
+    if len(set(found)) == 1:
+        return found
+    places = {module.replace(".", "/") + end for end in (".py", "/__init__.py")}
+    return [name for name in set(found) if places & set(map(str, files(name) or ()))]
 
 
 def brought_by_the_core(requirements):
