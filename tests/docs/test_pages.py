@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import EXECUTED, SHOWN, blocks, execute
+from tests.servers.azurite import AzureServer
+from tests.servers.gcs import running_gcs
 from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +20,11 @@ PAGES = sorted(
     for page in ROOT.glob(pattern)
 )
 BUCKET = "my-bucket"
-"""What pages call the reader's bucket."""
+CONTAINER = "my-container"
+"""What pages call the reader's own."""
+
+STORES = {"s3": "s3_bucket", "az": "azure_container", "gs": "gcs_bucket"}
+"""What a page needs that names a scheme."""
 
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
@@ -46,7 +52,7 @@ def terminal(monkeypatch):
 
 
 @pytest.fixture
-def bucket(moto_s3: S3Server, monkeypatch):
+def s3_bucket(moto_s3: S3Server, monkeypatch):
     """The reader's bucket, empty, reached through the environment as the SDKs do."""
     moto_s3.client.create_bucket(Bucket=BUCKET)
     for key in moto_s3.contents(BUCKET):
@@ -57,11 +63,32 @@ def bucket(moto_s3: S3Server, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", moto_s3.secret_access_key)
 
 
+@pytest.fixture
+def azure_container(azurite: AzureServer, monkeypatch):
+    """The reader's container on Azure, empty, reached in the same way."""
+    container = azurite.client.get_container_client(CONTAINER)
+    if not container.exists():
+        container.create_container()
+    for key in azurite.contents(CONTAINER):
+        container.delete_blob(key)
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string)
+
+
+@pytest.fixture
+def gcs_bucket(monkeypatch):
+    """The reader's bucket on Google Cloud Storage, likewise."""
+    with running_gcs() as server:
+        server.make_bucket(BUCKET)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.endpoint_url)
+        yield
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(ROOT / page)], ids=str)
 def test_a_page_does_what_it_says(page, folder, terminal, request):
     found = [block for block in blocks(ROOT / page) if not block.excuse]
-    if any("s3://" in block.text for block in found):
-        request.getfixturevalue("bucket")
+    for scheme, fixture in STORES.items():
+        if any(f"{scheme}://" in block.text for block in found):
+            request.getfixturevalue(fixture)
     namespace = {"__name__": "page"}
     for block in found:
         if block.language in EXECUTED or block.title:
