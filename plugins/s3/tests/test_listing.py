@@ -5,9 +5,11 @@ from xml.sax.saxutils import escape
 
 import pytest
 from cloudsync_s3 import listing
-from cloudsync_s3.listing import ListedPage, ListingError, parse
+from cloudsync_s3.listing import parse
 from hypothesis import given
 from hypothesis import strategies as st
+
+from cloudsync_core.backends.objectstore.listing import ListedPage, ListingError
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
 
@@ -162,3 +164,15 @@ class TestNames:
 
     def test_name_that_is_no_unicode_keeps_its_bytes(self):
         assert parse(page(entry("a%FF"))).keys == ["a\udcff"]
+
+
+def test_folders_of_an_answer():
+    document = (
+        b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>'
+        b"<Contents><Key>x</Key></Contents><CommonPrefixes><Prefix>b%C3%A9+%2B/</Prefix></CommonPrefixes>"
+        b"<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes>"
+        b"<CommonPrefixes><Prefix>%FF/</Prefix></CommonPrefixes></ListBucketResult>"
+    )
+    assert listing.folders(document) == ["a/", "b\u00e9 +/"]
+    with pytest.raises(ValueError, match="damaged"):
+        listing.folders(document[:-5])

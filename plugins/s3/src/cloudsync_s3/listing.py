@@ -6,10 +6,12 @@ are held against each other. Whatever differs from that form goes through a real
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
+
+from cloudsync_core import keys
+from cloudsync_core.backends.objectstore.listing import ListedPage, ListingError
 
 _START, _END = "<Contents>", "</Contents>"
 _BETWEEN = re.compile(r"</Contents>\s*<Contents>")
@@ -19,29 +21,6 @@ _FIELDS = (
     re.compile(r"<ETag>([^<]*)</ETag>"),
     re.compile(r"<LastModified>([^<]*)</LastModified>"),
 )
-
-
-class ListingError(ValueError):
-    """A page cannot be trusted; the message says why."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class ListedPage:
-    """What one answer to ListObjectsV2 says, as parallel columns.
-
-    Attributes:
-        keys: whole keys, decoded. Where the server's name of an object is no Unicode text, it holds lone surrogates.
-        sizes: bytes.
-        etags: without quotes.
-        modified: when the objects were written, in the form of ISO 8601 that the server uses.
-        token: where the listing goes on; `None` at its end.
-    """
-
-    keys: list[str]
-    sizes: list[int]
-    etags: list[str]
-    modified: list[str]
-    token: str | None
 
 
 def parse(document: bytes) -> ListedPage:
@@ -66,6 +45,22 @@ def parse(document: bytes) -> ListedPage:
     return ListedPage(_decoded(keys) if encoded else keys, [int(size) for size in sizes], etags, modified, token)
 
 
+def folders(document: bytes) -> list[str]:
+    """Return the common prefixes that an answer to ListObjectsV2 with a delimiter tells, in order.
+
+    Raises:
+        ValueError: it is no such answer.
+    """
+    try:
+        frame = _tree(document)
+    except ET.ParseError as error:
+        raise ValueError("the answer is damaged") from error
+    encoded = any(_name(element) == "EncodingType" and element.text == "url" for element in frame)
+    texts = [child.text or "" for element in frame if _name(element) == "CommonPrefixes" for child in element]
+    names = [unquote_plus(text, errors="surrogateescape") for text in texts] if encoded else texts
+    return sorted(name for name in names if keys.problem(name) is None)
+
+
 def _columns(rows: str) -> tuple[list[str], ...] | None:
     """Return keys, sizes, ETags and times of a page of the usual form, `None` of any other."""
     if not rows:
@@ -82,7 +77,7 @@ def _columns(rows: str) -> tuple[list[str], ...] | None:
     return (keys, sizes, etags, modified) if len(etags) == count else None
 
 
-def _tree(text: str) -> ET.Element:
+def _tree(text: str | bytes) -> ET.Element:
     return ET.fromstring(text)  # noqa: S314 - expat resolves nothing external and bounds the expansion of entities
 
 

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 from collections.abc import Iterator
 from concurrent.futures import Future
 
 from cloudsync_core import keys
-from cloudsync_core.errors import Disposition, UnexpectedBackendError, printable
-from cloudsync_core.models import Digest, Gap, ObjectInfo, Page, Version
-from cloudsync_s3 import etags, listing, splits
+from cloudsync_core.backends.objectstore.listing import ListedPage, relative, trusted
+from cloudsync_core.backends.objectstore.ranges import Cutting, Listing
+from cloudsync_core.errors import UnexpectedBackendError
+from cloudsync_core.models import Digest, ObjectInfo, Page, Version
+from cloudsync_s3 import etags, listing
 from cloudsync_s3.errors import FAILURES, is_bodiless
 from cloudsync_s3.place import Place, length, nanoseconds
-from cloudsync_s3.ranges import Cutting, Listing
 
 
 def pages(place: Place, prefix: str, start_after: str | None, cutting: Cutting) -> Iterator[Page]:
     """Yield the listing of everything under `prefix`; the next pages are on their way while one is used."""
     requests = _Requests(place, place.root + keys.folder(prefix))
     after = None if start_after is None else place.root + start_after
+    entry = functools.partial(_entry, place)
     with contextlib.closing(Listing(requests, requests.prefix, after, cutting).pages()) as listed:
         for page in listed:
-            yield _relative(place, page)
+            yield relative(page, place.root, entry)
 
 
 def stat(place: Place, key: str) -> ObjectInfo:
@@ -38,7 +41,7 @@ def stat(place: Place, key: str) -> ObjectInfo:
 
 
 class _Requests:
-    """The requests of one listing; see `cloudsync_s3.ranges.Requests`."""
+    """The requests of one listing; see `cloudsync_core.backends.objectstore.ranges.Requests`."""
 
     def __init__(self, place: Place, prefix: str) -> None:
         self._place = place
@@ -51,14 +54,14 @@ class _Requests:
     def folders(self, folder: str, after: str) -> Future[bytes]:
         return self._ask(folder, {"StartAfter": after, "Delimiter": "/"})
 
-    def read_page(self, asked: Future[bytes], previous: str | None) -> listing.ListedPage:
+    def read_page(self, asked: Future[bytes], previous: str | None) -> ListedPage:
         with self._place.errors("list"):
-            return _checked(asked.result(), self.prefix, previous)
+            return trusted(listing.parse, asked.result(), self.prefix, previous)
 
     def read_folders(self, asked: Future[bytes]) -> list[str]:
         with self._place.errors("list"):
             try:
-                return splits.folders(asked.result())
+                return listing.folders(asked.result())
             except ValueError as error:
                 raise UnexpectedBackendError(str(error)) from error
 
@@ -66,39 +69,7 @@ class _Requests:
         return self._place.connection.list_page(Bucket=self._place.bucket, EncodingType="url", Prefix=prefix, **more)
 
 
-def _checked(document: bytes, prefix: str, previous: str | None) -> listing.ListedPage:
-    """Return the page, once it is known to continue the listing that was asked for (A13)."""
-    try:
-        page = listing.parse(document)
-    except listing.ListingError as error:
-        raise UnexpectedBackendError(str(error), disposition=Disposition.RETRY) from error
-    if page.token is not None and page.token == previous:
-        raise UnexpectedBackendError("the server's listing turns in a circle: the same page comes next again")
-    stray = next((key for key in page.keys if not key.startswith(prefix)), None)
-    if stray is not None:
-        raise UnexpectedBackendError(f"the server lists {printable(stray)!r}, which is not under the prefix")
-    return page
-
-
-def _relative(place: Place, listed: listing.ListedPage) -> Page:
-    """Return a page with names relative to the root, without the marker of the root itself."""
-    cut = len(place.root)
-    names = [key[cut:] for key in listed.keys]
-    gaps: tuple[Gap, ...] = ()
-    page = Page(names, listed.sizes, listed.etags, lambda index: _entry(place, names[index], listed, index))
-    unusable = [index for index, name in enumerate(names) if not name or not _is_unicode(name)]
-    if not unusable:
-        return page
-    gaps = tuple(Gap(printable(names[index]), "the name is not valid Unicode") for index in unusable if names[index])
-    usable = sorted(set(range(len(names))).difference(unusable))
-    return page.select(usable, gaps)
-
-
-def _is_unicode(name: str) -> bool:
-    return name.isascii() or keys.problem(name) is None
-
-
-def _entry(place: Place, name: str, listed: listing.ListedPage, index: int) -> ObjectInfo:
+def _entry(place: Place, listed: ListedPage, name: str, index: int) -> ObjectInfo:
     etag = listed.etags[index]
     with place.errors("list", name):
         try:

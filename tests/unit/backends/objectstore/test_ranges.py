@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import dataclasses
 import hashlib
 import random
 import threading
@@ -10,14 +9,20 @@ import time
 from bisect import bisect_right
 
 import pytest
-from cloudsync_s3 import ranges, splits
-from cloudsync_s3.listing import ListedPage
-from cloudsync_s3.ranges import FAN_OUT, LONG, MOST_STRETCHES, PAGES_IN_MEMORY, Cutting, Listing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloudsync_core.backends.objectstore import ranges, splits
+from cloudsync_core.backends.objectstore.listing import ListedPage
+from cloudsync_core.backends.objectstore.ranges import (
+    FAN_OUT,
+    LONG,
+    MOST_STRETCHES,
+    PAGES_IN_MEMORY,
+    Cutting,
+    Listing,
+)
 from cloudsync_core.errors import ThrottledError, UnavailableError, UnexpectedBackendError
-from cloudsync_core.testing.clauses.setting import store
 
 
 def rank(key):
@@ -25,7 +30,7 @@ def rank(key):
 
 
 class Server:
-    """Answers as S3 does, from a list of keys, out of a pool of threads.
+    """Answers as an object store does, from a list of keys, out of a pool of threads.
 
     Attributes:
         size: keys in a page.
@@ -543,66 +548,3 @@ class TestGuesses:
         assert splits.levels(sample, "logs/") == [("logs/2026/", 1 / 3), ("logs/", 1.0)]
         assert splits.levels(sample, "logs/2026/") == [("logs/2026/", 1 / 3)]
         assert splits.levels([f"user-{number}/x" for number in range(50)], "") == []
-
-    def test_folders_of_an_answer(self):
-        document = (
-            b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>'
-            b"<Contents><Key>x</Key></Contents><CommonPrefixes><Prefix>b%C3%A9+%2B/</Prefix></CommonPrefixes>"
-            b"<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes>"
-            b"<CommonPrefixes><Prefix>%FF/</Prefix></CommonPrefixes></ListBucketResult>"
-        )
-        assert splits.folders(document) == ["a/", "b\u00e9 +/"]
-        with pytest.raises(ValueError, match="damaged"):
-            splits.folders(document[:-5])
-
-
-class Telling:
-    """Passes requests on to a connection with a few keys to a page, and remembers what was asked."""
-
-    def __init__(self, connection, size):
-        self._connection = connection
-        self._size = size
-        self.asked = []
-
-    def __getattr__(self, name):
-        return getattr(self._connection, name)
-
-    def list_page(self, **parameters):
-        self.asked.append(parameters)
-        return self._connection.list_page(**parameters, MaxKeys=self._size)
-
-
-class TestServers:
-    """What moto and rclone tell, who both take keys as bounds that they do not have."""
-
-    KEYS = (  # of the shapes that a wrong order, or a name decoded twice, would show
-        *(f"counter-{number:03}" for number in range(60)),
-        *(f"day/{month:02}/{day:02}/{number}" for month in range(3) for day in range(9) for number in range(4)),
-        *(f"beside{end}" for end in ("-x", ".y", "/a", "/b", "0")),
-        *(f"\u00e9 +%20{number}&<" for number in range(30)),
-        *(f"\ufffd{number}" for number in range(10)),
-        *(f"\U0001f600/{number}" for number in range(10)),
-    )
-
-    @pytest.fixture
-    def backend(self, s3_server, open_s3):
-        backend = open_s3(s3_server, s3_server.make_bucket(), "root")
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            # rclone answers 500 now and then when folders are made at the same time.
-            list(pool.map(lambda key: store(backend, key, b"x"), self.KEYS))
-        backend.place = dataclasses.replace(backend.place, connection=Telling(backend.place.connection, 5))
-        return backend
-
-    def test_tell_the_same_in_stretches_as_page_by_page(self, backend):
-        whole = [info for page in backend.list() for info in page]
-        assert [info.key for info in whole] == sorted(self.KEYS)
-        asked = backend.place.connection.asked
-        assert len({parameters.get("StartAfter") for parameters in asked}) > 5, "the listing was not cut"
-        backend._cutting.allowed = False
-        assert [info for page in backend.list() for info in page] == whole
-
-    def test_tell_what_is_under_a_prefix_and_after_a_key(self, backend):
-        wanted = [key for key in sorted(self.KEYS) if key.startswith("day/") and key > "day/00/03/2"]
-        assert [key for page in backend.list("day", start_after="day/00/03/2") for key in page.keys] == wanted
-        assert all(asked["Prefix"].startswith("root/day/") for asked in backend.place.connection.asked)
-        assert all(asked["StartAfter"] >= "root/day/00/03/2" for asked in backend.place.connection.asked)

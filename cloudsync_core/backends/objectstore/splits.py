@@ -8,8 +8,6 @@ from __future__ import annotations
 import string
 import sys
 from collections.abc import Iterator, Sequence
-from urllib.parse import unquote_plus
-from xml.etree import ElementTree as ET
 
 from cloudsync_core import keys
 
@@ -58,22 +56,6 @@ def levels(sample: Sequence[str], prefix: str) -> list[tuple[str, float]]:
     return found
 
 
-def folders(document: bytes) -> list[str]:
-    """Return the common prefixes that an answer to ListObjectsV2 with a delimiter tells, in order.
-
-    Raises:
-        ValueError: it is no such answer.
-    """
-    try:
-        frame = ET.fromstring(document)  # noqa: S314 - expat resolves nothing external and bounds the expansion of entities
-    except ET.ParseError as error:
-        raise ValueError("the answer is damaged") from error
-    encoded = any(_name(element) == "EncodingType" and element.text == "url" for element in frame)
-    texts = [child.text or "" for element in frame if _name(element) == "CommonPrefixes" for child in element]
-    names = [unquote_plus(text, errors="surrogateescape") for text in texts] if encoded else texts
-    return sorted(name for name in names if keys.problem(name) is None)
-
-
 def beyond(sample: Sequence[str], count: int) -> Iterator[str]:
     """Yield up to `count` texts, each as far beyond the one before as the last key of `sample` is beyond its first.
 
@@ -119,7 +101,3 @@ def _text(value: int, digits: Sequence[str]) -> str | None:
         value, digit = divmod(value, len(alphabet))
         found.append(alphabet[digit])
     return None if value else "".join(reversed(found))
-
-
-def _name(element: ET.Element) -> str:
-    return element.tag.rpartition("}")[2]

@@ -1,7 +1,7 @@
 """One listing in key order, of which several stretches are read at a time where it is long and the server slow.
 
 A listing begins page by page. Once some full pages have come, what is left is cut into stretches, and so is any stretch
-that proves to be long itself. Where to cut is guessed (`cloudsync_s3.splits`), and nothing but speed depends on it. The
+that proves to be long itself. Where to cut is guessed (`splits`), and nothing but speed depends on it. The
 stretches are half-open intervals `(after, upto]` that cover everything, and each is read until a key
 beyond its end appears. That key has to be the first one that the server told of the next stretch, else the two are read
 as one. So a server that does not know where to start, or knows it in a way of its own, costs requests and no key.
@@ -17,10 +17,10 @@ from itertools import chain
 from typing import Protocol
 
 from cloudsync_core import keys
+from cloudsync_core.backends.objectstore import splits
+from cloudsync_core.backends.objectstore.listing import ListedPage
+from cloudsync_core.backends.objectstore.stretches import Stretch
 from cloudsync_core.errors import BackendError, Disposition, UnexpectedBackendError
-from cloudsync_s3 import splits
-from cloudsync_s3.listing import ListedPage
-from cloudsync_s3.stretches import Stretch
 
 FAN_OUT = 8
 """Pages of one listing that are on their way at a time."""
@@ -44,7 +44,11 @@ _GUESSES = 32
 
 
 class Requests(Protocol):
-    """How a listing asks the server; what its methods raise is a `BackendError`."""
+    """How a listing asks the server; what its methods raise is a `BackendError`.
+
+    Where the server has no way to start after a key, or does not list in order, cutting is not allowed; then `folders`
+    and `read_folders` are never called, and `page` is given a key to start after in the first request only.
+    """
 
     def page(self, after: str | None, token: str | None) -> Future[bytes]:
         """Begin the request for the page of a token, or for the first one after a key."""

@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from itertools import islice
 from operator import lt
 
+from cloudsync_core.backends.objectstore.listing import ListedPage
 from cloudsync_core.errors import BackendError
-from cloudsync_s3.listing import ListedPage
 
 _SAMPLED_PAGES = 4
 _SAMPLED_KEYS = 50
@@ -105,9 +105,7 @@ class Stretch:
         self.crossing = None
         self.ended = True
         if place := self.belonging(page):
-            self.ready.append(
-                ListedPage(page.keys[:place], page.sizes[:place], page.etags[:place], page.modified[:place], page.token)
-            )
+            self.ready.append(page.rows(0, place))
 
     def belonging(self, page: ListedPage) -> int:
         """Return how many keys of a page in order are not beyond the end."""
