@@ -9,14 +9,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["towncrier"]
 KINDS = [kind["directory"] for kind in SETTINGS["type"]]
+HOMES = [ROOT, *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+"""What has a changelog: the core, and each plugin."""
+
 FRAGMENTS = sorted(
     path
-    for path in (ROOT / SETTINGS["directory"]).iterdir()
-    if path.name not in SETTINGS["ignore"] and not path.name.startswith(".")
+    for home in HOMES
+    for path in (home / SETTINGS["directory"]).glob("[!.]*")
+    if path.name not in SETTINGS["ignore"]
 )
 
 
-@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 class TestFragment:
     def test_its_name_gives_the_issue_and_the_kind(self, path):
         assert re.fullmatch(rf"(\d+|\+[a-z0-9-]+)\.({'|'.join(KINDS)})(\.\d+)?\.md", path.name)
@@ -28,8 +32,13 @@ class TestFragment:
         assert text[0].isupper() or text[0] == "`"
 
 
-def test_the_changelog_has_the_place_where_releases_go():
-    assert SETTINGS["start_string"].strip() in (ROOT / SETTINGS["filename"]).read_text()
+def test_there_are_fragments_of_the_core_and_of_plugins():
+    assert len({path.parent for path in FRAGMENTS}) > 1
+
+
+@pytest.mark.parametrize("home", HOMES, ids=lambda path: path.name)
+def test_a_changelog_has_the_place_where_releases_go(home):
+    assert SETTINGS["start_string"].strip() in (home / SETTINGS["filename"]).read_text()
 
 
 def test_the_kinds_are_explained():
