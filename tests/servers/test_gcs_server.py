@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.servers.gcs import PROJECT, GcsServer, gcs_error, running_gcs
+from tests.servers.gcs import GcsServer, gcs_error, running_gcs
 from tests.servers.process import running
 from tests.servers.proxy import Proxy
 
