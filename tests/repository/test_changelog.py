@@ -32,10 +32,6 @@ class TestFragment:
         assert text[0].isupper() or text[0] == "`"
 
 
-def test_there_are_fragments_of_the_core_and_of_plugins():
-    assert len({path.parent for path in FRAGMENTS}) > 1
-
-
 @pytest.mark.parametrize("home", HOMES, ids=lambda path: path.name)
 def test_a_changelog_has_the_place_where_releases_go(home):
     assert SETTINGS["start_string"].strip() in (home / SETTINGS["filename"]).read_text()
