@@ -47,7 +47,7 @@ class Requests(Protocol):
     """How a listing asks the server; what its methods raise is a `BackendError`.
 
     Where the server has no way to start after a key, or does not list in order, cutting is not allowed; then `folders`
-    and `read_folders` are never called, and `page` is given a key to start after in the first request only.
+    and `read_folders` are never called, and only the key that the whole listing starts after is ever given to `page`.
     """
 
     def page(self, after: str | None, token: str | None) -> Future[bytes]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from cloudsync_core.errors import Disposition, UnsupportedOperationError
 from cloudsync_core.models import Attributes
-from cloudsync_s3.etags import PART_SIZE_METADATA
+from cloudsync_s3.versions import PART_SIZE_METADATA
 
 _MTIME = "mtime"
 _SECONDS = re.compile(r"(-?)(\d{1,11})(?:\.(\d{1,9}))?")

@@ -12,7 +12,7 @@ from cloudsync_core.body import Body
 from cloudsync_core.errors import PreconditionFailedError
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
-from cloudsync_s3 import conditions, etags, lookup
+from cloudsync_s3 import conditions, lookup, versions
 from cloudsync_s3.config import LARGEST_REQUEST, MIB
 from cloudsync_s3.place import Place
 from cloudsync_s3.puts import Putter, written
@@ -57,7 +57,7 @@ class Copier:
             origin = {"CopySource": source.named(info.key), "CopySourceIfMatch": conditions.if_match(info.version)}
             replaced = {} if attributes is None else {"MetadataDirective": "REPLACE", **headers.to_request(attributes)}
         in_parts = info.size > self.largest_copy or bool(wanted and not self._is_amazon)
-        tells = source.etag_is_md5 and etags.is_md5(info.version.etag or "")
+        tells = source.etag_is_md5 and versions.is_md5(info.version.etag or "")
         if in_parts or not (self._is_amazon or tells):
             info = _still(source, info)
         if in_parts:
@@ -65,12 +65,12 @@ class Copier:
         with conditions.refusals(condition), self._place.errors("copy", key):
             response = self._place.call(key, "copy_object", **origin, **replaced, **wanted)
         result: Mapping[str, Any] = response["CopyObjectResult"]
-        stored = etags.plain(result.get("ETag")) or ""
+        stored = versions.plain(result.get("ETag")) or ""
         if tells and not self._is_amazon and stored != info.version.etag:
             # Another content, or ETags that tell of none, as those of encrypted objects: the source says which.
             info = _still(source, info)
-            if info.digests and self._place.tells_md5(response) and etags.is_md5(stored):
-                raise _changed(source, info, etags.OPAQUE_HINT)
+            if info.digests and self._place.tells_md5(response) and versions.is_md5(stored):
+                raise _changed(source, info, versions.OPAQUE_HINT)
         digest = Digest("md5", stored)
         digests = (digest,) if self._place.tells_md5(response) and digest in info.digests else ()
         return written(key, info.size, {**response, **result}, digests, attributes or info.attributes)

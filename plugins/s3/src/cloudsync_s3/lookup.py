@@ -13,7 +13,7 @@ from cloudsync_core.backends.objectstore.listing import ListedPage, relative, tr
 from cloudsync_core.backends.objectstore.ranges import Cutting, Listing
 from cloudsync_core.errors import UnexpectedBackendError
 from cloudsync_core.models import Digest, ObjectInfo, Page, Version
-from cloudsync_s3 import etags, listing
+from cloudsync_s3 import listing, versions
 from cloudsync_s3.errors import FAILURES, is_bodiless
 from cloudsync_s3.place import Place, length, nanoseconds
 
@@ -83,5 +83,5 @@ def _entry(place: Place, listed: ListedPage, name: str, index: int) -> ObjectInf
         etag,
         modified_ns,
         Version(etag or None),
-        (Digest("md5", etag),) if place.etag_is_md5 and etags.is_md5(etag) else (),
+        (Digest("md5", etag),) if place.etag_is_md5 and versions.is_md5(etag) else (),
     )

@@ -18,7 +18,7 @@ from cloudsync_core.errors import (
 )
 from cloudsync_core.location import Location
 from cloudsync_core.models import Identity, ObjectInfo
-from cloudsync_s3 import attributes, etags
+from cloudsync_s3 import attributes, versions
 from cloudsync_s3.config import DIRECTORY_BUCKET, S3Options
 from cloudsync_s3.connection import Connection
 from cloudsync_s3.errors import meaning
@@ -127,11 +127,11 @@ class Place:
 
     def tells_md5(self, response: Mapping[str, Any]) -> bool:
         """Tell whether the ETag in a response is about the content."""
-        return self.etag_is_md5 and not etags.encrypted_apart(response)
+        return self.etag_is_md5 and not versions.encrypted_apart(response)
 
     def describe(self, key: str, size: int, response: Mapping[str, Any]) -> ObjectInfo:
         """Return what a response of GetObject or HeadObject says about an object of `size` bytes."""
-        version = etags.version(response)
+        version = versions.version(response)
         if "LastModified" not in response:
             raise UnexpectedBackendError("the server does not tell when the object was written")
         return ObjectInfo(
@@ -140,7 +140,7 @@ class Place:
             version.etag or "",
             nanoseconds(response["LastModified"]),
             version,
-            etags.digests(response, size) if self.etag_is_md5 else (),
+            versions.digests(response, size) if self.etag_is_md5 else (),
             attributes.from_response(response),
         )
 

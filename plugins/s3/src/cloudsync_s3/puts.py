@@ -15,7 +15,7 @@ from cloudsync_core.backends.objectstore.sending import Sender
 from cloudsync_core.body import Body
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
-from cloudsync_s3 import conditions, etags
+from cloudsync_s3 import conditions, versions
 from cloudsync_s3.place import Place
 from cloudsync_s3.uploads import MOST_PARTS, MultipartUpload, Proofs, Target
 
@@ -75,7 +75,7 @@ class Putter:
         with conditions.refusals(order.condition), self._place.errors("put", order.key):
             response = self._place.put_object(order.key, data, digest.value, order.carried, order.wanted)
             told = self._place.tells_md5(response)
-            confirmed = told and etags.check(response.get("ETag"), digest.value, "the object")
+            confirmed = told and versions.check(response.get("ETag"), digest.value, "the object")
         return written(order.key, len(data), response, (digest,) if confirmed else (), order.attributes)
 
     def _put_parts(self, order: _Order, pieces: Iterable[Part], size: int) -> ObjectInfo:
@@ -110,7 +110,7 @@ def written(
     key: str, size: int, response: Mapping[str, Any], digests: tuple[Digest, ...], attributes: Attributes | None
 ) -> ObjectInfo:
     """Return what a successful write tells. Its time is the answer's: S3 tells no other of PutObject."""
-    version = etags.version(response)
+    version = versions.version(response)
     date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     modified_ns = _nanoseconds(date) or time.time_ns()
     return ObjectInfo(key, size, version.etag or "", modified_ns, version, digests, attributes)

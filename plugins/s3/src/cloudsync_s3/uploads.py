@@ -17,7 +17,7 @@ from cloudsync_core.backends.objectstore.parts import Part, in_flight
 from cloudsync_core.backends.objectstore.sending import Content, Sender
 from cloudsync_core.errors import Disposition, IntegrityError, UnexpectedBackendError, UnsupportedOperationError
 from cloudsync_core.models import Digest
-from cloudsync_s3 import etags
+from cloudsync_s3 import versions
 from cloudsync_s3.errors import FAILURES, is_code
 from cloudsync_s3.place import Place, content_md5
 
@@ -102,7 +102,7 @@ class MultipartUpload:
         self._target = target
         self._connection = target.place.connection
         self._place = target.place.named(target.key)
-        metadata = {**carried["Metadata"], etags.PART_SIZE_METADATA: str(part)}
+        metadata = {**carried["Metadata"], versions.PART_SIZE_METADATA: str(part)}
         self._create = {**carried, "Metadata": metadata}
         self._part = part
         self._pending: list[_Pending] = []
@@ -196,7 +196,7 @@ class MultipartUpload:
             IntegrityError: the server made another object of the parts.
         """
         confirmed = self.confirms(response, self.digest.value)
-        return confirmed or (self._proven and not etags.encrypted_apart(response))
+        return confirmed or (self._proven and not versions.encrypted_apart(response))
 
     def confirms(self, response: dict[str, Any], digest: str) -> bool:
         """Return whether the response of `complete` confirms the MD5 of the parts' MD5s; `False` if it cannot tell.
@@ -204,14 +204,14 @@ class MultipartUpload:
         Raises:
             IntegrityError: the server made another object of the parts.
         """
-        etag = etags.plain(response.get("ETag")) or ""
-        if not self._comparable or etags.encrypted_apart(response) or not etags.is_composite(etag):
+        etag = versions.plain(response.get("ETag")) or ""
+        if not self._comparable or versions.encrypted_apart(response) or not versions.is_composite(etag):
             return False
         wanted = f"{digest}-{self._count}"
         if etag != wanted:
             with self._target.errors():
                 raise IntegrityError(
-                    f"the server's ETag is {etag}, that of the content is {wanted}", hint=etags.OPAQUE_HINT
+                    f"the server's ETag is {etag}, that of the content is {wanted}", hint=versions.OPAQUE_HINT
                 )
         return True
 
@@ -258,10 +258,10 @@ class MultipartUpload:
         etag = (response["CopyPartResult"] if part is None else response).get("ETag")
         if etag is None:
             raise UnexpectedBackendError(f"the server does not tell the ETag of part {number}")
-        self._comparable = self._comparable and not etags.encrypted_apart(response)
+        self._comparable = self._comparable and not versions.encrypted_apart(response)
         confirmed = False
         if part is not None:
-            confirmed = self._comparable and etags.check(etag, part.md5.hex(), f"part {number}")
+            confirmed = self._comparable and versions.check(etag, part.md5.hex(), f"part {number}")
             self._target.proofs.by_etag = confirmed
             if not (confirmed or pending.vouched) and self._target.place.takes_md5:
                 self._send(number, part, vouched=True)

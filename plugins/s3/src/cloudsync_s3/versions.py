@@ -1,4 +1,4 @@
-"""What an ETag tells about the content, and when it tells nothing.
+"""What answers tell of the version and the content of an object: its ETag, and when that tells nothing.
 
 The ETag of an object that was written in one request is the MD5 of its content, and that of a multipart upload is the
 MD5 of its parts' MD5s followed by `-` and their number, unless the object is encrypted by SSE-KMS or SSE-C or lies in

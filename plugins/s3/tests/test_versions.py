@@ -1,7 +1,7 @@
 """What is read into an ETag, and what is not (catalogue B08-B10)."""
 
 import pytest
-from cloudsync_s3 import etags
+from cloudsync_s3 import versions
 
 from cloudsync_core.errors import IntegrityError
 from cloudsync_core.models import Digest, Version
@@ -10,7 +10,7 @@ MD5 = "5d41402abc4b2a76b9719d911017c592"
 
 
 def digests(etag, size=10, metadata=None, **headers):
-    return etags.digests({"ETag": etag, "Metadata": metadata or {}, **headers}, size)
+    return versions.digests({"ETag": etag, "Metadata": metadata or {}, **headers}, size)
 
 
 def test_single_part_is_md5():
@@ -55,19 +55,19 @@ def test_B08_multipart_without_part_size_tells_nothing():
 
 
 def test_weak_etags_are_compared_and_believed_nothing():
-    assert etags.plain(f'W/"{MD5}"') == etags.plain(f'"{MD5}"') == MD5
+    assert versions.plain(f'W/"{MD5}"') == versions.plain(f'"{MD5}"') == MD5
     assert digests(f'W/"{MD5}"') == ()
 
 
 def test_versions_are_those_of_the_provider():
-    assert etags.version({"ETag": '"e"', "VersionId": "v"}) == Version("e", "v")
-    assert etags.version({"ETag": '"e"', "VersionId": "null"}) == Version("e")
-    assert not etags.version({})
+    assert versions.version({"ETag": '"e"', "VersionId": "v"}) == Version("e", "v")
+    assert versions.version({"ETag": '"e"', "VersionId": "null"}) == Version("e")
+    assert not versions.version({})
 
 
 def test_check_confirms_or_raises_or_cannot_tell():
-    assert etags.check(f'"{MD5}"', MD5, "it")
-    assert not etags.check('"opaque"', MD5, "it")
-    assert not etags.check(None, MD5, "it")
+    assert versions.check(f'"{MD5}"', MD5, "it")
+    assert not versions.check('"opaque"', MD5, "it")
+    assert not versions.check(None, MD5, "it")
     with pytest.raises(IntegrityError, match=r"stored it with the MD5 0{32}(?s:.*)etag_is_md5"):
-        etags.check("0" * 32, MD5, "it")
+        versions.check("0" * 32, MD5, "it")
