@@ -1,0 +1,165 @@
+"""Deletes: one object, or many whose requests share one, and what the answer says of each (clause D3)."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+
+from cloudsync_core.backends.judging import named
+from cloudsync_core.backends.objectstore.wire import Answer, Request
+from cloudsync_core.errors import (
+    BackendError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    UnexpectedBackendError,
+)
+from cloudsync_core.models import DeleteResult, Version
+from cloudsync_gcs import conditions, operations
+from cloudsync_gcs.errors import FAILURES, Refusal, meaning
+from cloudsync_gcs.place import Place
+
+MOST_KEYS = 100
+"""Requests that one batch takes (https://cloud.google.com/storage/docs/batch)."""
+
+IN_FLIGHT = 4
+"""Batches, or 32 times as many single requests, that are on their way at a time."""
+
+_NO_BATCHES = {404, 405, 501}
+
+Item = tuple[str, Version | None]
+"""A key, and the version that the object must still be."""
+
+
+class Deleter:
+    """Removes objects of one place; safe to use from many threads.
+
+    Args:
+        place: where from.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._batches = True
+
+    def delete(self, key: str, version: Version | None) -> None:
+        """Remove one object; see `Backend.delete`."""
+        with self._place.errors("delete", key):
+            try:
+                self._place.answer(self._request(key, version))
+            except (Refusal, PreconditionFailedError) as failure:
+                self._accept(key, failure)
+
+    def delete_many(self, items: Sequence[Item]) -> Iterator[DeleteResult]:
+        """Remove objects and report every one; see `Backend.delete_many`."""
+        left = iter(items)
+        pending: collections.deque[Future[list[DeleteResult]]] = collections.deque()
+        try:
+            while batch := list(itertools.islice(left, MOST_KEYS)):
+                pending.append(self._place.connection.submit(functools.partial(self._delete_batch, batch)))
+                if len(pending) >= IN_FLIGHT:
+                    yield from pending.popleft().result()
+            while pending:
+                yield from pending.popleft().result()
+        finally:
+            for deleting in pending:
+                deleting.cancel()
+
+    def _request(self, key: str, version: Version | None) -> Request:
+        query = dict(self._place.common)
+        name = self._place.named(key)
+        if version is not None:
+            conditions.refuse_unless(honoured=self._place.conditional)
+            query["ifGenerationMatch"] = conditions.generation(version)
+        return operations.remove(self._place.address, name, query)
+
+    def _accept(self, key: str, failure: Refusal | PreconditionFailedError) -> None:
+        """Return if the object is not there, which is what was wanted (clause D1), else raise the failure.
+
+        Of an object that is not there a server may also say that it is not the version that was expected.
+        """
+        error = meaning(failure, key) if isinstance(failure, Refusal) else failure
+        if isinstance(error, ObjectNotFoundError):
+            return
+        if isinstance(error, PreconditionFailedError) and self._is_gone(key):
+            return
+        raise failure
+
+    def _is_gone(self, key: str) -> bool:
+        try:
+            self._place.look(self._place.named(key))
+        except Refusal as refusal:
+            return isinstance(meaning(refusal, key), ObjectNotFoundError)
+        return False
+
+    def _delete_batch(self, items: Sequence[Item]) -> list[DeleteResult]:
+        requests: dict[int, Request] = {}
+        results: dict[int, DeleteResult] = {}
+        for number, (key, version) in enumerate(items):
+            try:
+                with self._place.errors("delete", key):
+                    requests[number] = self._request(key, version)
+            except BackendError as error:
+                results[number] = self._refused(key, error)
+        if len(requests) > 1 and self._batches:
+            results.update(self._ask_together(items, requests))
+        for number, (key, version) in enumerate(items):
+            if number not in results:
+                results[number] = self._delete_one(key, version)
+        return [results[number] for number in range(len(items))]
+
+    def _ask_together(self, items: Sequence[Item], requests: dict[int, Request]) -> dict[int, DeleteResult]:
+        """Return what became of the keys of one batch; nothing where the server knows no batches."""
+        numbers = list(requests)
+        try:
+            batch = operations.batch(self._place.address, list(requests.values()))
+            answers = operations.batched(self._place.connection.request(batch))
+        except FAILURES as failure:
+            if isinstance(failure, Refusal) and failure.status in _NO_BATCHES:
+                self._batches = False
+                return {}
+            return {
+                number: DeleteResult(items[number][0], self._named(failure, items[number][0])) for number in numbers
+            }
+        return {number: self._result(items[number][0], answers.get(at)) for at, number in enumerate(numbers)}
+
+    def _result(self, key: str, answer: Answer | None) -> DeleteResult:
+        """Return what the answer to one request of a batch says (A15)."""
+        if answer is None:
+            error = UnexpectedBackendError("the server's answer does not mention the object")
+            return DeleteResult(key, named(error, "delete", self._place.location, key))
+        if answer.is_success:
+            return DeleteResult(key)
+        try:
+            with self._place.errors("delete", key):
+                refusal = operations.refusal(answer)
+                self._place.tell_what_is_missing(refusal)
+                self._accept(key, refusal)
+        except BackendError as error:
+            return DeleteResult(key, error)
+        return DeleteResult(key)
+
+    def _refused(self, key: str, error: BackendError) -> DeleteResult:
+        """Return what becomes of a key of which no request can be made: what is not there is no error either."""
+        if isinstance(error, PreconditionFailedError):
+            try:
+                with self._place.errors("delete", key):
+                    if self._is_gone(key):
+                        return DeleteResult(key)
+            except BackendError as other:
+                return DeleteResult(key, other)
+        return DeleteResult(key, error)
+
+    def _delete_one(self, key: str, version: Version | None) -> DeleteResult:
+        try:
+            self.delete(key, version)
+        except BackendError as error:
+            return DeleteResult(key, error)
+        return DeleteResult(key)
+
+    def _named(self, failure: BaseException, key: str) -> BackendError:
+        error = meaning(failure, key)
+        assert error is not None
+        return named(error, "delete", self._place.location, key)
