@@ -1,0 +1,245 @@
+"""What the script means: for each run the work that there is, the record that it leaves, and the objects afterwards.
+
+Nothing here asks cloudsync. The record is that of two stores that can do everything and tell the MD5 of what they hold;
+`differences` says how that of other stores differs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from cloudsync_core.runs import Side
+from tests.equivalence.history import HISTORY, RULES, Object, Step
+from tests.equivalence.records import Record
+from tests.equivalence.runs import JOB
+
+Objects = dict[str, Object]
+Doubt = Literal["touched", "edited", "drifted", "unknown"]
+"""Why two objects of one size have to be looked at: the source was written again with the same content, or with other
+content, or the target was written by others, or nothing is known of the two."""
+
+_EXCLUDED = "scratch/"
+
+
+@dataclasses.dataclass
+class Work:
+    """What one run has to do.
+
+    Attributes:
+        step: the step.
+        source: the source's objects in scope.
+        target: the target's, before the run.
+        adds: objects to write that the target lacks.
+        updates: objects to write in place of others.
+        reasons: why each update is needed.
+        deletes: keys to remove.
+        doubts: pairs of one size of which the base does not say whether they are equal.
+        failed: keys of `adds` that cannot be written.
+        refused: whether the run's deletes are more than are allowed.
+    """
+
+    step: Step
+    source: Objects
+    target: Objects
+    adds: Objects = dataclasses.field(default_factory=dict)
+    updates: Objects = dataclasses.field(default_factory=dict)
+    reasons: dict[str, str] = dataclasses.field(default_factory=dict)
+    deletes: set[str] = dataclasses.field(default_factory=set)
+    doubts: dict[str, Doubt] = dataclasses.field(default_factory=dict)
+    failed: set[str] = dataclasses.field(default_factory=set)
+    refused: bool = False
+
+    @property
+    def writes(self) -> Objects:
+        """Return what is there after the run that was not there before."""
+        return {key: new for key, new in {**self.adds, **self.updates}.items() if key not in self.failed}
+
+    @property
+    def removed(self) -> set[str]:
+        """Return the keys that the run removes."""
+        return set() if self.failed or self.refused else self.deletes
+
+    def troubled(self, trouble: str, side: Side = "target") -> list[str]:
+        """Return the keys whose requests meet a trouble, as often as they do."""
+        met = [fault for fault in self.step.faults if (fault.trouble, fault.side) == (trouble, side) and fault.key]
+        return [fault.key for fault in met for _ in range(min(fault.times, self.attempts)) if fault.key]
+
+    @property
+    def attempts(self) -> int:
+        """Return how many times an operation is attempted."""
+        return int(self.step.rules.get("retries", RULES["retries"]))
+
+
+def story() -> Iterator[tuple[Work, Objects, Objects]]:
+    """Yield the work of each run, and everything that is on the source and on the target after it."""
+    sides: dict[Side, Objects] = {"source": {}, "target": {}}
+    base: dict[str, tuple[Object, Object]] = {}
+    for step in HISTORY:
+        for edit in step.edits:
+            if edit.written is None:
+                del sides[edit.side][edit.key]
+            else:
+                sides[edit.side][edit.key] = edit.written
+        source, target = (_in_scope(sides[side]) for side in ("source", "target"))
+        work = _work(step, source, target, base)
+        if step.command == "run":
+            _perform(work, sides["target"], base)
+        yield work, dict(sides["source"]), dict(sides["target"])
+
+
+def _in_scope(objects: Objects) -> Objects:
+    return {key: value for key, value in objects.items() if not key.startswith(_EXCLUDED)}
+
+
+def _work(step: Step, source: Objects, target: Objects, base: dict[str, tuple[Object, Object]]) -> Work:
+    work = Work(step, source, target, deletes=target.keys() - source.keys())
+    for key, new in source.items():
+        if key not in target:
+            work.adds[key] = new
+            continue
+        old = target[key]
+        known = base.get(key)
+        reason = "digest"
+        if len(new.data) != len(old.data):
+            reason = "size"
+        elif known == (new, old) or not new.data:
+            continue
+        elif known is None or step.command == "check":
+            work.doubts[key] = "unknown"
+        elif known[0] is new:
+            work.doubts[key] = "drifted"
+        else:
+            reason = "source-changed"
+            work.doubts[key] = "touched" if new.data == old.data else "edited"
+        if new.data != old.data:
+            work.updates[key], work.reasons[key] = new, reason
+    work.failed = {fault.key for fault in step.faults if fault.key and fault.times >= work.attempts}
+    work.refused = len(work.deletes) > step.rules.get("max_delete", len(target))
+    return work
+
+
+def _perform(work: Work, target: Objects, base: dict[str, tuple[Object, Object]]) -> None:
+    if work.step.kills:
+        # What it wrote before its end is there, and nobody knows.
+        last = min(work.troubled("killed"))
+        target.update({key: _copy(key, new) for key, new in work.writes.items() if key < last})
+        return
+    target.update({key: _copy(key, new) for key, new in work.writes.items()})
+    for key in work.removed:
+        del target[key]
+        base.pop(key, None)
+    base.update({key: (new, target[key]) for key, new in work.source.items() if key in target})
+
+
+def _copy(key: str, new: Object) -> Object:
+    """Return the object as the job writes it, with what its header rules set."""
+    attributes = new.attributes
+    for rule in RULES["headers"]:
+        if any(fnmatch.fnmatchcase(key, pattern) for pattern in rule["match"]):
+            metadata = {**attributes.metadata, **rule["metadata"]}
+            attributes = dataclasses.replace(attributes, cache_control=rule["cache_control"], metadata=metadata)
+    return dataclasses.replace(new, attributes=attributes, copied=True)
+
+
+def ideal(work: Work) -> Record:
+    """Return the record of a run between two stores that can do everything."""
+    return _of_check(work) if work.step.command == "check" else _of_run(work)
+
+
+def _of_run(work: Work) -> Record:
+    dry = work.step.command == "dry run"
+    written = {} if dry else work.writes
+    refusals = len(work.troubled("answered 503")) + len(work.troubled("answered 500"))
+    lost, cut = len(work.troubled("lost its answer")), len(work.troubled("cut in the middle", "source"))
+    listings = [fault.side for fault in work.step.faults if fault.verb == "list"]
+    done = work.adds.keys() - work.failed, work.updates.keys(), set() if dry else work.removed
+    numbers = {
+        "counts.added": len(done[0]),
+        "counts.updated": len(done[1]),
+        "counts.deleted": len(work.deletes) if dry else len(work.removed),
+        "counts.failed": len(work.failed),
+        "counts.unchanged": len(work.source) - len(work.adds) - len(work.updates),
+        "bytes_transferred": sum(len(new.data) for new in written.values()),
+        "verified.md5": len(written),
+        # A page that is cut is asked for once more, and so is what follows it.
+        "requests.source.list": 1 + 2 * listings.count("source"),
+        "requests.target.list": 1 + 2 * listings.count("target"),
+        "requests.source.get": len(written) + refusals + lost + cut,
+        "requests.target.put": len(written) + refusals + lost,
+        "requests.target.stat": lost,
+        "requests.target.delete": 0 if dry else len(work.removed),
+        "target_objects": len(work.target),
+        "deletes_withheld": len(work.deletes - work.removed),
+    }
+    report: dict[str, Any] = {name: number for name, number in numbers.items() if number}
+    report |= {"run.job": JOB, "run.workflow": "mirror", "run.source": "SOURCE", "run.target": "TARGET"}
+    report |= {"run.dry_run": True} if dry else {}
+    report |= _ending(work)
+    return Record(report, _events(work, dry=dry))
+
+
+def _ending(work: Work) -> dict[str, Any]:
+    if work.refused:
+        deletes, there, most = len(work.deletes), len(work.target), work.step.rules["max_delete"]
+        message = (
+            f"{deletes} of the {there} objects of TARGET would be deleted, which is more than max_delete ({most}); "
+            "nothing was deleted\n  If that is right, raise max_delete (--max-delete) for one run."
+        )
+        return {"status": "refused", "exit_code": 4, "exit code": 4, "message": message}
+    if work.failed:
+        deletes, failed = len(work.deletes), sorted(work.failed)
+        return {
+            "status": "partial",
+            "exit_code": 1,
+            "exit code": 1,
+            "message": f"{deletes} deletes were held back: {len(failed)} transfers failed",
+            "failures.UnavailableError": [_refusal(key) for key in failed],
+            "failures.UnavailableError.count": len(failed),
+        }
+    return {"status": "done", "exit code": 0}
+
+
+def _events(work: Work, *, dry: bool) -> dict[str, Any]:
+    actions = {
+        **{key: ("add", "not-on-target", len(new.data)) for key, new in work.adds.items()},
+        **{key: ("update", work.reasons[key], len(new.data)) for key, new in work.updates.items()},
+        **dict.fromkeys(work.deletes if dry else work.removed, ("delete", "not-on-source", 0)),
+    }
+    told = {key: dict(zip(("action", "reason", "size"), action, strict=True)) for key, action in actions.items()}
+    if dry:
+        return {key: {"event": "action_planned", **action} for key, action in told.items()}
+    failure = {"status": "failed", "cause": "UnavailableError"}
+    return {
+        key: {
+            "event": "action_finished",
+            **action,
+            **({**failure, "error": _refusal(key)} if key in work.failed else {"status": "done"}),
+        }
+        for key, action in told.items()
+    }
+
+
+def _refusal(key: str) -> str:
+    return f"put TARGET/{key}: the request was answered 500"
+
+
+def _of_check(work: Work) -> Record:
+    found = {
+        **dict.fromkeys(work.adds, ("only-on-source", "not-on-target")),
+        **{key: ("differs", reason) for key, reason in work.reasons.items()},
+        **dict.fromkeys(work.deletes, ("only-on-target", "not-on-source")),
+    }
+    numbers = {
+        "same": len(work.source) - len(work.adds) - len(work.updates),
+        "differ": len(work.updates),
+        "only_on_source": len(work.adds),
+        "only_on_target": len(work.deletes),
+        "exit_code": int(bool(found)),
+    }
+    report = {name: number for name, number in numbers.items() if number}
+    report |= {"equal": True} if not found else {}
+    events = {key: {"event": "difference_found", "kind": kind, "reason": why} for key, (kind, why) in found.items()}
+    return Record({**report, "exit code": int(bool(found))}, events)
