@@ -70,7 +70,7 @@ class Part:
     Attributes:
         pieces: its bytes, in pieces of any size, which are not copied on their way.
         size: bytes.
-        md5: of them.
+        md5: of them, or nothing where whoever sends them computes it.
     """
 
     pieces: Sequence[bytes | memoryview]
@@ -78,10 +78,13 @@ class Part:
     md5: bytes
 
 
-def cut(body: Body, size: int) -> Iterator[Part]:
+def cut(body: Body, size: int, *, hashed: bool = True) -> Iterator[Part]:
     """Yield the content of `body` in parts of exactly `size` bytes, the last one shorter unless it fits.
 
-    The body computes "md5/`size`", and so the MD5 of every part.
+    Args:
+        body: the content.
+        size: bytes of a part.
+        hashed: the body computes "md5/`size`", and so the MD5 of every part; otherwise `Part.md5` is empty.
     """
     held: list[bytes | memoryview] = []
     missing = size
@@ -90,14 +93,14 @@ def cut(body: Body, size: int) -> Iterator[Part]:
         view = memoryview(chunk)
         while len(view) >= missing:
             held.append(view[:missing])
-            yield _part(body, size, count, held, size)
+            yield _part(held, size, body.part_md5(size, count) if hashed else b"")
             view = view[missing:]
             held, missing, count = [], size, count + 1
         if view:
             held.append(view)
             missing -= len(view)
     if held:
-        yield _part(body, size, count, held, size - missing)
+        yield _part(held, size - missing, body.part_md5(size, count) if hashed else b"")
 
 
 def until(parts: Iterator[Part], limit: int) -> Iterator[Part]:
@@ -115,7 +118,7 @@ def until(parts: Iterator[Part], limit: int) -> Iterator[Part]:
             return
 
 
-def _part(body: Body, part: int, index: int, pieces: list[bytes | memoryview], size: int) -> Part:
+def _part(pieces: list[bytes | memoryview], size: int, md5: bytes) -> Part:
     # Thousands of small pieces would cost more to send one by one than to put together.
     together = pieces if len(pieces) <= _FEW_PIECES else [b"".join(pieces)]
-    return Part(together, size, body.part_md5(part, index))
+    return Part(together, size, md5)

@@ -1,0 +1,253 @@
+"""What the options of a location and the standard Azure environment say, and the tokens of now.
+
+An option wins over the environment. What the environment knows about one account is not used for another: a key or a
+connection string that belongs elsewhere would at best be refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from cloudsync_azure.address import PUBLIC_SUFFIX, Address, account_of, is_container, service_url, split_host
+from cloudsync_azure.config import AzureOptions
+from cloudsync_azure.errors import NoTokenError, TokenSourceError
+from cloudsync_azure.signing import Anonymous, Authorisation, Bearer, SharedAccess, SharedKey
+from cloudsync_core.errors import ConfigError
+from cloudsync_core.location import Location
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+USER_AGENT: Final = "cloudsync-azure"
+
+SCOPE: Final = "https://storage.azure.com/.default"
+"""What a token is for (https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory)."""
+
+SECONDS_BEFORE_EXPIRY: Final = 300
+"""How long before its end a token is no longer used."""
+
+_EMULATOR_ACCOUNT = "devstoreaccount1"
+# The key that Microsoft has published for its emulators: no secret.
+_EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+_EMULATOR_URL = f"http://127.0.0.1:10000/{_EMULATOR_ACCOUNT}"
+_NOT_SET = frozenset({"", "0", "f", "false"})
+
+
+class Environment:
+    """How one location is reached; safe to use from many threads. Reading it asks nothing of anybody.
+
+    Args:
+        location: of the backend.
+        options: the location's; each wins over the environment.
+
+    Raises:
+        ConfigError: the location names no container, or its options and the environment cannot be used.
+
+    Attributes:
+        address: where the container is.
+        authorise: says who asks.
+        ca_bundle: file of the certificate authorities to trust, `None` for the system's.
+        endpoint: the server's host with the path that leads to the account: equal for equal places.
+    """
+
+    def __init__(self, location: Location, options: AzureOptions) -> None:
+        text = str(location).removesuffix("/")
+        try:
+            container, host_url = split_host(location.container)
+            found = _found(options, host_url, os.environ)
+            account = found.account or (account_of(found.url) if found.url else None)
+            if account is None:
+                raise ConfigError(
+                    f"{text}: no storage account is named",
+                    hint="Set account_name or connection_string, AZURE_STORAGE_ACCOUNT or "
+                    "AZURE_STORAGE_CONNECTION_STRING.",
+                )
+            self.address = Address.of(found.url or service_url(account), account, container)
+            self.authorise = _authorisation(found, account, options)
+        except ValueError as error:
+            raise ConfigError(f"{text}: the connection to Azure cannot be set up: {error}") from error
+        if not is_container(container):
+            raise ConfigError(
+                f"{text}: {container!r} is not the name of a container" if container else f"{text}: no container",
+                hint="Write it as az://container/prefix; a name has 3 to 63 lower-case letters, digits and hyphens.",
+            )
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE")
+        self.ca_bundle = options.ca_bundle or (Path(bundle) if bundle and options.verify_tls else None)
+        if self.ca_bundle is not None and not self.ca_bundle.is_file():
+            raise ConfigError(
+                f"{text}: there is no file {self.ca_bundle} of certificate authorities",
+                hint="Set ca_bundle or REQUESTS_CA_BUNDLE to an existing file.",
+            )
+        server = self.address.server
+        host = "127.0.0.1" if server.host in {"localhost", "::1"} else server.host
+        self.endpoint = dataclasses.replace(server, host=host).netloc + self.address.base
+
+
+class Tokens:
+    """The tokens of one identity, renewed before they end; safe to use from many threads.
+
+    Args:
+        options: say which identity.
+    """
+
+    def __init__(self, options: AzureOptions) -> None:
+        self._options = options
+        self._credential: TokenCredential | None = None
+        self._token = ""
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> str:
+        """Return the token of now.
+
+        Raises:
+            NoTokenError: nobody gives this identity one.
+            TokenSourceError: who gives them cannot be asked now.
+        """
+        if time.time() < self._until:
+            return self._token
+        with self._lock:
+            if time.time() >= self._until:
+                self._token, self._until = self._renewed()
+            return self._token
+
+    def _renewed(self) -> tuple[str, float]:
+        # Importing azure-identity takes longer than a whole run of some objects.
+        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415
+
+        try:
+            if self._credential is None:
+                self._credential = _credential(self._options)
+            token = self._credential.get_token(SCOPE)
+        except (ClientAuthenticationError, ValueError) as error:
+            raise NoTokenError from error
+        except AzureError as error:
+            raise TokenSourceError from error
+        # One that ends sooner than that is used to its end.
+        return token.token, max(token.expires_on - SECONDS_BEFORE_EXPIRY, min(token.expires_on, time.time() + 1))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known of an account, and by what to be let in; whatever is not known is `None`."""
+
+    account: str | None = None
+    url: str | None = None
+    key: str | None = dataclasses.field(default=None, repr=False)
+    sas: str | None = dataclasses.field(default=None, repr=False)
+    anonymous: bool = False
+
+    @property
+    def lets_in(self) -> bool:
+        return bool(self.key or self.sas or self.anonymous)
+
+    @classmethod
+    def of_connection_string(cls, text: str) -> Self:
+        """Return what a connection string says.
+
+        https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
+
+        Raises:
+            ValueError: it is none; the message holds nothing of it.
+        """
+        pairs = [part.partition("=") for part in text.strip().strip(";").split(";")]
+        if not all(name and equals for name, equals, _ in pairs):
+            raise ValueError("the connection string is damaged")
+        said = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        if said.get("usedevelopmentstorage", "").lower() == "true":
+            return cls(_EMULATOR_ACCOUNT, _EMULATOR_URL, _EMULATOR_KEY)
+        account, url = said.get("accountname"), said.get("blobendpoint")
+        if url is None and account is not None:
+            scheme = said.get("defaultendpointsprotocol", "https").lower()
+            url = service_url(account, said.get("endpointsuffix") or PUBLIC_SUFFIX, scheme)
+        if url is None:
+            raise ValueError("the connection string names neither AccountName nor BlobEndpoint")
+        return cls(account, url, said.get("accountkey"), said.get("sharedaccesssignature"))
+
+
+def _found(options: AzureOptions, host_url: str | None, environ: Mapping[str, str]) -> _Found:
+    """Return what the options say, completed by the environment.
+
+    Raises:
+        ValueError: they contradict each other, or a connection string is damaged.
+    """
+    given = _given(options, host_url)
+    around = _around(environ)
+    wanted = given.account or (account_of(given.url) if given.url else None)
+    if wanted is not None and around.account is not None and wanted != around.account:
+        around = _Found()
+    found = dataclasses.replace(given, account=wanted or around.account, url=given.url or around.url)
+    if options.names_credentials:
+        return found
+    return dataclasses.replace(found, key=around.key, sas=around.sas, anonymous=around.anonymous)
+
+
+def _given(options: AzureOptions, host_url: str | None) -> _Found:
+    """Return what the options and the location say."""
+    if options.connection_string is not None:
+        found = _Found.of_connection_string(options.connection_string.get_secret_value())
+        if not found.lets_in:
+            raise ValueError("the connection string holds neither AccountKey nor SharedAccessSignature")
+    else:
+        key, sas = options.account_key, options.sas_token
+        found = _Found(
+            options.account_name,
+            options.endpoint_url,
+            None if key is None else key.get_secret_value(),
+            None if sas is None else sas.get_secret_value(),
+            options.anonymous,
+        )
+    if host_url is None:
+        return found
+    named = account_of(host_url)
+    if found.account not in {None, named}:
+        raise ValueError(f"the location names the account {named}, and its options {found.account}")
+    return dataclasses.replace(found, account=named, url=found.url or host_url)
+
+
+def _around(environ: Mapping[str, str]) -> _Found:
+    """Return what the environment says; a connection string says everything."""
+    text = environ.get("AZURE_STORAGE_CONNECTION_STRING")
+    if text:
+        found = _Found.of_connection_string(text)
+        return dataclasses.replace(found, account=found.account or account_of(found.url or ""))
+    url = environ.get("AZURE_STORAGE_SERVICE_ENDPOINT") or None
+    account = environ.get("AZURE_STORAGE_ACCOUNT") or environ.get("AZURE_STORAGE_ACCOUNT_NAME")
+    return _Found(
+        account or (account_of(url) if url else None),
+        url,
+        environ.get("AZURE_STORAGE_KEY") or environ.get("AZURE_STORAGE_ACCOUNT_KEY") or None,
+        environ.get("AZURE_STORAGE_SAS_TOKEN") or None,
+        environ.get("AZURE_STORAGE_ANON", "").lower() not in _NOT_SET,
+    )
+
+
+def _authorisation(found: _Found, account: str, options: AzureOptions) -> Authorisation:
+    if found.key:
+        return SharedKey(account, found.key)
+    if found.sas:
+        return SharedAccess(found.sas)
+    if found.anonymous:
+        return Anonymous()
+    return Bearer(Tokens(options))
+
+
+def _credential(options: AzureOptions) -> TokenCredential:
+    """Return the identity that options name: a service principal, the machine's, or whichever is found first."""
+    from azure.identity import (  # noqa: PLC0415 - see `Tokens`
+        ClientSecretCredential,
+        DefaultAzureCredential,
+        ManagedIdentityCredential,
+    )
+
+    if options.client_secret is not None and options.tenant_id is not None and options.client_id is not None:
+        return ClientSecretCredential(options.tenant_id, options.client_id, options.client_secret.get_secret_value())
+    if options.managed_identity:
+        return ManagedIdentityCredential(client_id=options.client_id)
+    return DefaultAzureCredential()
