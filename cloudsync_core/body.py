@@ -152,6 +152,11 @@ class Body:
         return self._expected
 
     @property
+    def is_held(self) -> bool:
+        """Whether the whole content is in memory already."""
+        return isinstance(self._data, bytes)
+
+    @property
     def finished(self) -> bool:
         """Whether the whole content has been read and found right."""
         return self._finished

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import stat
 import threading
@@ -31,8 +32,11 @@ NAME_MAX: Final = 255
 _Result = TypeVar("_Result")
 
 
+@functools.lru_cache(maxsize=4096)
 def place(key: str) -> tuple[str, str]:
     """Return the folder in which the file or folder that `key` names lies, and its name there.
+
+    It is kept for a while, because it is asked for when a key is planned, checked and written.
 
     Raises:
         InvalidKeyError: no file below the root can be named so.

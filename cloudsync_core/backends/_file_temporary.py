@@ -7,15 +7,69 @@ import errno
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from cloudsync_core.backends._file_root import Folder
 from cloudsync_core.errors import UnexpectedBackendError, UnsupportedOperationError
 
+_NO_UNNAMED_FILES: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EACCES}
+"""What file systems and kernels say that have no files without names."""
+
 _NO_HARD_LINKS: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 _PERMISSIONS: Final = 0o777
+
+_DESCRIPTORS: Final = "/proc/self/fd"
+"""Where the files that this process has open can be linked from (open(2), O_TMPFILE)."""
+
+
+def has_unnamed_files() -> bool:
+    """Tell whether this system can have files without names, and give them one."""
+    return hasattr(os, "O_TMPFILE") and Path(_DESCRIPTORS).is_dir()
+
+
+def create(folder: Folder, name: str, data: bytes, *, mtime_ns: int | None, sync: bool) -> os.stat_result | None:
+    """Make a file of content that is at hand, which has no name until all of it is there.
+
+    So a crash leaves nothing, and it takes fewer calls than to make a `Temporary`.
+
+    Args:
+        folder: where the file will lie.
+        name: its name there.
+        data: its content.
+        mtime_ns: see `Temporary.commit`.
+        sync: see `Temporary`.
+
+    Returns:
+        Its status, or `None` where the file system has no files without names: then nothing has been done.
+
+    Raises:
+        FileExistsError: there is something of that name.
+        UnsupportedOperationError: the file system has no hard links.
+    """
+    try:
+        file = os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666, dir_fd=folder.descriptor)
+    except OSError as error:
+        if error.errno not in _NO_UNNAMED_FILES:
+            raise
+        return None
+    try:
+        _write(file, data)
+        if mtime_ns is not None:
+            _set_time(file, mtime_ns)
+        if sync:
+            os.fsync(file)
+        with _exclusively():
+            os.link(f"{_DESCRIPTORS}/{file}", name, dst_dir_fd=folder.descriptor)
+        status = os.fstat(file)
+    finally:
+        os.close(file)
+    if sync:
+        folder.sync()
+    return status
 
 
 class Temporary:
@@ -42,9 +96,7 @@ class Temporary:
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk`, all of it."""
-        left = memoryview(chunk)
-        while left:
-            left = left[os.write(self._file, left) :]
+        _write(self._file, chunk)
 
     def commit(self, *, mtime_ns: int | None, exclusive: bool) -> os.stat_result:
         """Give the file its name and return its status.
@@ -59,7 +111,7 @@ class Temporary:
         """
         # After the last write, before the rename: the time is right from the first moment of the name (B14).
         if mtime_ns is not None:
-            self._set_time(mtime_ns)
+            _set_time(self._file, mtime_ns)
         if self._mode is not None:
             os.fchmod(self._file, self._mode)
         if self._sync:
@@ -75,20 +127,9 @@ class Temporary:
             self._folder.sync()
         return status
 
-    def _set_time(self, mtime_ns: int) -> None:
-        try:
-            os.utime(self._file, ns=(time.time_ns(), mtime_ns))
-        except OverflowError:
-            raise UnexpectedBackendError(f"no file can have the modification time {mtime_ns} ns") from None
-
     def _link(self, folder: int) -> None:
-        try:
+        with _exclusively():
             os.link(self._name, self._final_name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            reason = "this file system has no hard links, without which a new file cannot be told from an old one"
-            raise UnsupportedOperationError(reason) from error
         os.unlink(self._name, dir_fd=folder)
 
     def __enter__(self) -> Self:
@@ -101,3 +142,31 @@ class Temporary:
             with contextlib.suppress(OSError):
                 os.unlink(self._name, dir_fd=self._folder.descriptor)
         os.close(self._file)
+
+
+def _write(file: int, data: bytes) -> None:
+    """Append `data`, all of it."""
+    written = os.write(file, data)
+    if written < len(data):
+        left = memoryview(data)[written:]
+        while left:
+            left = left[os.write(file, left) :]
+
+
+def _set_time(file: int, mtime_ns: int) -> None:
+    try:
+        os.utime(file, ns=(time.time_ns(), mtime_ns))
+    except OverflowError:
+        raise UnexpectedBackendError(f"no file can have the modification time {mtime_ns} ns") from None
+
+
+@contextlib.contextmanager
+def _exclusively() -> Iterator[None]:
+    """Say what a file system lacks that cannot link."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        reason = "this file system has no hard links, without which a new file cannot be told from an old one"
+        raise UnsupportedOperationError(reason) from error

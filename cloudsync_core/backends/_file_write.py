@@ -10,7 +10,7 @@ import stat
 from cloudsync_core import keys
 from cloudsync_core.backends._file_info import kind_of
 from cloudsync_core.backends._file_root import Folder, Root, place
-from cloudsync_core.backends._file_temporary import Temporary
+from cloudsync_core.backends._file_temporary import Temporary, create, has_unnamed_files
 from cloudsync_core.errors import BackendError, InvalidKeyError, KeyBlockedError, printable
 
 
@@ -27,6 +27,7 @@ class Writer:
         self._root = root
         self._follow = follow
         self._sync = sync
+        self._has_unnamed_files = has_unnamed_files()
         # A folder that was put as a marker is wanted empty: the deletes that empty it come after that put.
         self._markers_put: set[str] = set()
 
@@ -52,6 +53,35 @@ class Writer:
             return Temporary(opened, name, mode=mode, sync=self._sync)
 
         return self._root.in_made_folder(folder, begin)
+
+    def create(self, key: str, data: bytes, *, mtime_ns: int | None) -> os.stat_result | None:
+        """Make the file of `key` at once and return its status; `None` where only `begin` can make one.
+
+        Args:
+            key: the file.
+            data: its content.
+            mtime_ns: see `Temporary.commit`.
+
+        Raises:
+            FileExistsError, KeyBlockedError, InvalidKeyError: as of `begin`; nothing is replaced.
+            UnsupportedOperationError: the file system has no hard links.
+        """
+        if not self._has_unnamed_files:
+            return None
+        folder, name = place(key)
+
+        def make(opened: Folder) -> os.stat_result | None:
+            try:
+                return create(opened, name, data, mtime_ns=mtime_ns, sync=self._sync)
+            except FileExistsError:
+                status = os.stat(name, dir_fd=opened.descriptor, follow_symlinks=False)
+                if not stat.S_ISREG(status.st_mode):
+                    raise _in_the_way(name, status) from None
+                raise
+
+        status = self._root.in_made_folder(folder, make)
+        self._has_unnamed_files = status is not None
+        return status
 
     def make_folder(self, key: str, *, exclusive: bool) -> os.stat_result:
         """Make the folder of a marker and return its status.

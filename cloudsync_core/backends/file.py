@@ -175,11 +175,19 @@ class FileBackend(Backend):
         exclusive = isinstance(condition, IfAbsent)
         if keys.is_marker(key):
             return self._put_marker(key, body, exclusive=exclusive)
+        chunks = body.chunks()
+        if exclusive and body.is_held:
+            # What the body raises is its own: it does not become an error of this backend.
+            data = b"".join(chunks)
+            with naming("put", self.location, key):
+                status = self._writer.create(key, data, mtime_ns=attributes.mtime_ns)
+            if status is not None:
+                return entry(key, status)
+            chunks = iter((data,))
         with contextlib.ExitStack() as stack:
             with naming("put", self.location, key):
                 temporary = stack.enter_context(self._writer.begin(key, exclusive=exclusive))
-            # What the body raises is its own: it does not become an error of this backend.
-            for chunk in body.chunks():
+            for chunk in chunks:
                 with naming("put", self.location, key):
                     temporary.write(chunk)
             with naming("put", self.location, key):

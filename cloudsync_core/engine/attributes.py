@@ -44,6 +44,8 @@ class AttributeRules:
             changes["mtime_ns"] = info.modified_ns
         if carried.content_type is None and not keeps_headers:
             changes["content_type"] = guess(info.key)
+        if not self._rules and not changes:
+            return carried
         metadata = dict(carried.metadata)
         for patterns, rule in self._rules:
             if patterns.match(info.key):

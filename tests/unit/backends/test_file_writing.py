@@ -14,6 +14,7 @@ from cloudsync_core.body import CHUNK_SIZE, Body
 from cloudsync_core.errors import (
     AccessDeniedError,
     Disposition,
+    IntegrityError,
     InvalidKeyError,
     KeyBlockedError,
     ObjectExistsError,
@@ -21,7 +22,7 @@ from cloudsync_core.errors import (
     UnexpectedBackendError,
     UnsupportedOperationError,
 )
-from cloudsync_core.models import IF_ABSENT, Attributes, IfMatch, Version
+from cloudsync_core.models import IF_ABSENT, Attributes, Digest, IfMatch, Version
 from cloudsync_core.testing.clauses.setting import content, names, store
 
 
@@ -133,6 +134,66 @@ class TestInterruptions:
         assert open_descriptors() == before
 
 
+class TestNewFilesOfContentAtHand:
+    """Where the file system can, they have no name before they are whole."""
+
+    def test_P3_nothing_is_seen_before_the_whole_file(self, tree, monkeypatch):
+        link, seen = os.link, []
+
+        def noting(*args, **how):
+            seen.append(tree.everything())
+            link(*args, **how)
+
+        monkeypatch.setattr(os, "link", noting)
+        store(tree.open(), "folder/file", b"content", condition=IF_ABSENT)
+        assert seen == [["folder"]]
+        assert (tree.path / "folder/file").read_bytes() == b"content"
+
+    def test_P6_a_failure_leaves_nothing(self, tree, monkeypatch):
+        def fail(*args, **how):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr(os, "link", fail)
+        with pytest.raises(UnavailableError):
+            store(tree.open(), "folder/file", condition=IF_ABSENT)
+        assert tree.everything() == ["folder"]
+
+    @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL])
+    def test_a_file_system_without_unnamed_files_gets_temporary_ones(self, tree, monkeypatch, number):
+        opened = os.open
+        asked = []
+
+        def refuse(path, flags, *args, **how):
+            if flags & os.O_TMPFILE == os.O_TMPFILE:
+                asked.append(path)
+                raise OSError(number, os.strerror(number))
+            return opened(path, flags, *args, **how)
+
+        monkeypatch.setattr(os, "open", refuse)
+        backend = tree.open()
+        for name in ("one", "two"):
+            written = store(backend, name, b"content", attributes=Attributes(mtime_ns=5), condition=IF_ABSENT)
+            assert written.attributes.mtime_ns == 5
+            assert (tree.path / name).read_bytes() == b"content"
+        assert tree.everything() == ["one", "two"]
+        assert len(asked) == 1
+
+    def test_C23_what_is_no_file_is_not_taken_for_one(self, tree):
+        os.mkfifo(tree.path / "pipe")
+        (tree.path / "link").symlink_to("nowhere")
+        tree.write("folder/file")
+        for name, kind in (("pipe", InvalidKeyError), ("link", InvalidKeyError), ("folder", KeyBlockedError)):
+            with pytest.raises(kind):
+                store(tree.open(), name, condition=IF_ABSENT)
+
+    def test_a_wrong_digest_is_the_sources_error(self, tree):
+        body = Body(b"content", expect=(Digest("md5", "0" * 32),))
+        with pytest.raises(IntegrityError) as caught:
+            tree.open().put("file", body, condition=IF_ABSENT)
+        assert caught.value.operation == ""
+        assert tree.everything() == []
+
+
 class TestDurability:
     @pytest.fixture
     def synced(self, monkeypatch):
@@ -230,7 +291,7 @@ class TestWhatStandsInTheWay:
 class TestConditions:
     def test_P4_if_absent_does_not_ask_the_body_where_there_is_an_object(self, tree):
         tree.write("file", data=b"old")
-        body = Body(b"new")
+        body = Body(iter((b"new",)), 3)
         with pytest.raises(ObjectExistsError):
             tree.open().put("file", body, condition=IF_ABSENT)
         assert body.bytes_passed == 0
