@@ -70,7 +70,8 @@ def to_resource(attributes: Attributes) -> dict[str, Any]:
 
 def from_resource(resource: Mapping[str, Any]) -> Attributes:
     """Return the attributes that a resource tells."""
-    metadata = {name.lower(): str(value) for name, value in resource.get("metadata", {}).items()}
+    found = resource.get("metadata")
+    metadata = {name.lower(): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
     mtime_ns = None
     for name in (_MTIME, _MTIME_SECONDS):
         told = read_time(metadata.get(name, ""))

@@ -21,14 +21,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import certifi
 
 from cloudsync_core.backends.objectstore.pool import Pool, secure_context
-from cloudsync_core.backends.objectstore.proxies import UnknownProxyError, proxy_for
+from cloudsync_core.backends.objectstore.proxies import Proxy, UnknownProxyError, proxy_for
 from cloudsync_core.backends.objectstore.server import server_of
 from cloudsync_core.backends.objectstore.threads import Threads
 from cloudsync_core.backends.objectstore.wire import Answer, Request, Wire
+from cloudsync_core.errors import ConfigError
 from cloudsync_gcs import operations
 from cloudsync_gcs.config import GCSOptions
 from cloudsync_gcs.environment import USER_AGENT, Environment
@@ -86,6 +89,7 @@ class Connection:
         self.endpoint = self._environment.endpoint
         self.is_google = self._environment.is_google
         self._tls = functools.cache(self._secure_context)
+        self._proxy, self._unusual_proxy = _proxies(self.url, location)
         self._lock = threading.Lock()
         self._way: Way | None = None
         self._threads = Threads(IN_FLIGHT, "cloudsync-gcs")
@@ -152,17 +156,16 @@ class Connection:
 
     def _new_way(self) -> Way:
         options = self._options
+        server = server_of(self.url)
         authorise = authorising(self._environment.credentials)
-        try:
-            proxy = proxy_for(self.url)
-        except UnknownProxyError:
+        if self._unusual_proxy is not None:
             from cloudsync_gcs.exact import ExactClient  # noqa: PLC0415 - gcsfs is slow to import
 
-            return ExactClient(options, self.url, authorise, self._tls, project=self._environment.project)
-        server = server_of(self.url)
+            through, project = self._unusual_proxy, self._environment.project
+            return ExactClient(options, self.url, authorise, self._tls, proxy=through, project=project)
         timeouts = {"connect_timeout": options.connect_timeout, "read_timeout": options.read_timeout}
-        pool = Pool(server, self._tls, proxy, **timeouts)
-        return Wire(server, pool, authorise=authorise, proxy=proxy, user_agent=USER_AGENT)
+        pool = Pool(server, self._tls, self._proxy, **timeouts)
+        return Wire(server, pool, authorise=authorise, proxy=self._proxy, user_agent=USER_AGENT)
 
     def _secure_context(self) -> ssl.SSLContext:
         return secure_context(self._options.ca_bundle, verify=self._options.verify_tls, brought=certifi.where())
@@ -170,3 +173,23 @@ class Connection:
     def _refuse_after_a_fork(self) -> None:
         if self._process != os.getpid():
             raise RuntimeError("this backend was opened before a fork: open it in the process that uses it")
+
+
+def _proxies(url: str, location: str) -> tuple[Proxy | None, str | None]:
+    """Return the proxy before the server: one that the wire speaks to, or else the URL of one that wants TLS.
+
+    Raises:
+        ConfigError: it wants something else.
+    """
+    try:
+        return proxy_for(url), None
+    except UnknownProxyError as error:
+        scheme = urlsplit(url).scheme
+        proxy = getproxies()[scheme]
+        kind = urlsplit(proxy).scheme
+        if kind == "https":
+            return None, proxy
+        raise ConfigError(
+            f"{location}: the proxy of {scheme.upper()}_PROXY is of a kind that is not supported: {kind}",
+            hint="Set it to a proxy of http: or https:, or name the server in NO_PROXY.",
+        ) from error

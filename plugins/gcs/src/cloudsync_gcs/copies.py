@@ -34,7 +34,7 @@ class Copier:
         self, source: Place, info: ObjectInfo, key: str, attributes: Attributes | None, condition: PutCondition
     ) -> ObjectInfo:
         """Copy an object inside the provider; see `Backend.copy`."""
-        with conditions.refusals(condition), self._place.errors("copy", key):
+        with self._place.errors("copy", key):
             name = self._place.named(key)
             wanted = conditions.parameters(condition, honoured=self._place.conditional)
             version = conditions.generation(info.version)
@@ -45,7 +45,11 @@ class Copier:
             try:
                 told = self._rewrite(source, info, name, resource, query)
             except Refusal as refusal:
-                raise self._judged(refusal, source, info, key, condition) from refusal
+                if isinstance(meaning(refusal, key), PreconditionFailedError) and isinstance(condition, IfAbsent):
+                    # Of the two conditions, the server does not say which did not hold.
+                    _require_still(source, info)
+                    raise ObjectExistsError("there is an object of that name") from refusal
+                raise
             digests = versions.digests(told)
             if not _agree(info, digests):
                 raise PreconditionFailedError(conditions.STALE)
@@ -68,18 +72,6 @@ class Copier:
                 break
             token = {"rewriteToken": told["rewriteToken"]}
         raise UnexpectedBackendError("the server does not say that the copy is done, nor how it goes on")
-
-    def _judged(
-        self, refusal: Refusal, source: Place, info: ObjectInfo, key: str, condition: PutCondition
-    ) -> Exception:
-        """Return what a refusal means: of two conditions, and of two objects, the server does not say which."""
-        error = meaning(refusal, key)
-        if isinstance(error, ObjectNotFoundError):
-            self._place.tell_what_is_missing(refusal)
-        if isinstance(error, PreconditionFailedError) and isinstance(condition, IfAbsent):
-            _require_still(source, info)
-            return ObjectExistsError("there is an object of that name")
-        return refusal
 
 
 def _require_still(source: Place, info: ObjectInfo) -> None:

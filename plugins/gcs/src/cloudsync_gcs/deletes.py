@@ -25,7 +25,7 @@ MOST_KEYS = 100
 """Requests that one batch takes (https://cloud.google.com/storage/docs/batch)."""
 
 IN_FLIGHT = 4
-"""Batches, or 32 times as many single requests, that are on their way at a time."""
+"""Batches of one call that are on their way at a time."""
 
 _NO_BATCHES = {404, 405, 501}
 
@@ -55,17 +55,33 @@ class Deleter:
     def delete_many(self, items: Sequence[Item]) -> Iterator[DeleteResult]:
         """Remove objects and report every one; see `Backend.delete_many`."""
         left = iter(items)
-        pending: collections.deque[Future[list[DeleteResult]]] = collections.deque()
+        pending: collections.deque[tuple[list[Item], Future[list[DeleteResult] | None]]] = collections.deque()
         try:
             while batch := list(itertools.islice(left, MOST_KEYS)):
-                pending.append(self._place.connection.submit(functools.partial(self._delete_batch, batch)))
+                work = self._delete_together if self._batches and len(batch) > 1 else _nothing
+                pending.append((batch, self._place.connection.submit(functools.partial(work, batch))))
                 if len(pending) >= IN_FLIGHT:
-                    yield from pending.popleft().result()
+                    yield from self._results(*pending.popleft())
             while pending:
-                yield from pending.popleft().result()
+                yield from self._results(*pending.popleft())
         finally:
-            for deleting in pending:
+            for _, deleting in pending:
                 deleting.cancel()
+
+    def _results(self, batch: list[Item], deleting: Future[list[DeleteResult] | None]) -> Iterator[DeleteResult]:
+        """Yield what became of a batch; where the server knows no batches, objects are deleted side by side."""
+        results = deleting.result()
+        if results is not None:
+            yield from results
+            return
+        self._batches = self._batches and len(batch) == 1
+        begun = [self._place.connection.submit(functools.partial(self._delete_one, *item)) for item in batch]
+        try:
+            for one in begun:
+                yield one.result()
+        finally:
+            for one in begun:
+                one.cancel()
 
     def _request(self, key: str, version: Version | None) -> Request:
         query = dict(self._place.common)
@@ -94,36 +110,28 @@ class Deleter:
             return isinstance(meaning(refusal, key), ObjectNotFoundError)
         return False
 
-    def _delete_batch(self, items: Sequence[Item]) -> list[DeleteResult]:
+    def _delete_together(self, batch: Sequence[Item]) -> list[DeleteResult] | None:
+        """Return what became of the keys of one batch; `None` where the server knows no batches and did nothing."""
         requests: dict[int, Request] = {}
         results: dict[int, DeleteResult] = {}
-        for number, (key, version) in enumerate(items):
+        for number, (key, version) in enumerate(batch):
             try:
                 with self._place.errors("delete", key):
                     requests[number] = self._request(key, version)
             except BackendError as error:
                 results[number] = self._refused(key, error)
-        if len(requests) > 1 and self._batches:
-            results.update(self._ask_together(items, requests))
-        for number, (key, version) in enumerate(items):
-            if number not in results:
-                results[number] = self._delete_one(key, version)
-        return [results[number] for number in range(len(items))]
-
-    def _ask_together(self, items: Sequence[Item], requests: dict[int, Request]) -> dict[int, DeleteResult]:
-        """Return what became of the keys of one batch; nothing where the server knows no batches."""
-        numbers = list(requests)
-        try:
-            batch = operations.batch(self._place.address, list(requests.values()))
-            answers = operations.batched(self._place.connection.request(batch))
-        except FAILURES as failure:
-            if isinstance(failure, Refusal) and failure.status in _NO_BATCHES:
-                self._batches = False
-                return {}
-            return {
-                number: DeleteResult(items[number][0], self._named(failure, items[number][0])) for number in numbers
-            }
-        return {number: self._result(items[number][0], answers.get(at)) for at, number in enumerate(numbers)}
+        if requests:
+            try:
+                asked = operations.batch(self._place.address, list(requests.values()))
+                answers = operations.batched(self._place.connection.request(asked))
+            except FAILURES as failure:
+                if isinstance(failure, Refusal) and failure.status in _NO_BATCHES:
+                    return None
+                results.update((number, self._failed(batch[number][0], failure)) for number in requests)
+            else:
+                told = ((number, answers.get(place)) for place, number in enumerate(requests))
+                results.update((number, self._result(batch[number][0], answer)) for number, answer in told)
+        return [results[number] for number in range(len(batch))]
 
     def _result(self, key: str, answer: Answer | None) -> DeleteResult:
         """Return what the answer to one request of a batch says (A15)."""
@@ -159,7 +167,12 @@ class Deleter:
             return DeleteResult(key, error)
         return DeleteResult(key)
 
-    def _named(self, failure: BaseException, key: str) -> BackendError:
+    def _failed(self, key: str, failure: BaseException) -> DeleteResult:
         error = meaning(failure, key)
         assert error is not None
-        return named(error, "delete", self._place.location, key)
+        return DeleteResult(key, named(error, "delete", self._place.location, key))
+
+
+def _nothing(batch: Sequence[Item]) -> None:
+    """Ask for nothing: what is alone needs no batch."""
+    del batch

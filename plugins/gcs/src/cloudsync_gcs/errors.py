@@ -114,12 +114,12 @@ _REFUSED = Rule(UnexpectedBackendError, "the server refused the request")
 _NOT_IMPLEMENTED = Rule(UnsupportedOperationError, "the server does not implement this operation")
 
 MESSAGES: tuple[tuple[str, Rule], ...] = (
-    ("requester pays", _NO_PAYER),
+    ("is a requester pays bucket", _NO_PAYER),
     ("doesn't match calculated", _DAMAGED),
-    ("under active temporary hold", _HELD),
-    ("under active event-based hold", _HELD),
-    ("retention policy", _RETAINED),
-    ("billing account", _UNUSABLE),
+    ("is under active temporary hold", _HELD),
+    ("is under active event-based hold", _HELD),
+    ("is subject to bucket's retention policy", _RETAINED),
+    ("the billing account for the owning project is disabled", _UNUSABLE),
 )
 """By what stands in the server's message, in lower case, of an answer of status 400 or 403."""
 

@@ -63,7 +63,8 @@ class ExactClient:
         options: of the location.
         url: of the server.
         authorise: says who asks.
-        context: returns the context of secure connections.
+        context: returns the context of secure connections, also of that to the proxy.
+        proxy: its URL.
         project: for gcsfs.
     """
 
@@ -74,12 +75,14 @@ class ExactClient:
         authorise: Authorise,
         context: Callable[[], ssl.SSLContext],
         *,
+        proxy: str,
         project: str | None,
     ) -> None:
         self._url = url
         self._origin = URL(url).origin()
         self._authorise = authorise
         self._context = context
+        self._proxy = proxy
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=options.connect_timeout, sock_read=options.read_timeout
         )
@@ -87,7 +90,7 @@ class ExactClient:
             project=project or "",
             token="anon",  # noqa: S106 - requests say themselves who asks
             endpoint_url=url,
-            session_kwargs={"trust_env": True, "timeout": timeout, "auto_decompress": False},
+            session_kwargs={"timeout": timeout, "auto_decompress": False},
             skip_instance_cache=True,
             use_listings_cache=False,
         )
@@ -132,7 +135,8 @@ class ExactClient:
             URL(f"{self._origin}{target}", encoded=True),
             headers={**headers, "user-agent": USER_AGENT, "content-length": str(request.size)},
             data=body if request.size else None,
-            ssl=self._context() if self._origin.scheme == "https" else True,
+            proxy=self._proxy,
+            ssl=self._context(),
             allow_redirects=False,
         )
         return found

@@ -24,6 +24,8 @@ from cloudsync_gcs.place import Place
 
 CANCEL_ATTEMPTS = 3
 
+_LOST = "the server did not keep all that was sent"
+
 _GONE = {NOT_FOUND, 410, operations.CANCELLED}
 
 
@@ -129,7 +131,7 @@ class Upload:
                 # D14: to go on from there would leave a hole.
                 raise UnexpectedBackendError("the server has other bytes than were sent", disposition=Disposition.RETRY)
             if held < span[1]:
-                raise UnavailableError("the server did not keep all that was sent")
+                raise UnavailableError(_LOST)
         self._sent = span[1]
 
     def _finish(self, content: bytes, digest: Digest) -> dict[str, Any]:
@@ -137,7 +139,9 @@ class Upload:
         total = self._sent + len(content)
         request = operations.chunk(self._session, content, (self._sent, total), total, (digest,))
         with self._errors():
-            answer = self._place.connection.request(request)
+            answer = self._place.connection.request(request, also=(operations.INCOMPLETE,))
+            if answer.status == operations.INCOMPLETE:
+                raise UnavailableError(_LOST)
             self._completed = True
             return operations.document(answer)
 
