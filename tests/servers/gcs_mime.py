@@ -32,12 +32,14 @@ def parts(content_type: str, body: bytes | bytearray) -> Iterator[Part]:
         start += len(mark)
         if body[start : start + 2] == b"--":
             return
-        end = body.find(b"\n" + mark, start)
+        line = body.find(b"\n", start) + 1
+        # As this line ends, so do the others: a carriage return before a bare line feed belongs to the content.
+        newline = b"\r\n" if body[line - 2 : line] == b"\r\n" else b"\n"
+        end = body.find(newline + mark, start)
         if end < 0:
             break
-        line = body.index(b"\n", start) + 1
-        yield headed(body[line : end - 1 if body[end - 1 : end] == b"\r" else end])
-        start = end + 1
+        yield headed(body[line:end])
+        start = end + len(newline)
     raise Refusal(400, "badContent", "Malformed multipart body.")
 
 

@@ -78,7 +78,7 @@ class TestInOneRequest:
         assert 10**15 < int(generation) < 10**16, "microseconds since 1970"
 
     @pytest.mark.parametrize("newline", ["\r\n", "\n"], ids=["crlf", "lf"])
-    @pytest.mark.parametrize("content", [b"", b"\r\n", b"--b", b"\r\n\r\n--b1\r\n", bytes(range(256))])
+    @pytest.mark.parametrize("content", [b"", b"\r\n", b"\r", b"\n", b"--b", b"\r\n\r\n--b1\r\n", bytes(range(256))])
     def test_content_is_exact(self, gcs: GcsServer, bucket, insert, newline, content):
         assert insert({"name": "a"}, content, newline=newline).status == 200
         assert gcs.contents(bucket) == {"a": content}
