@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks import tables
 from benchmarks.cases import Case
+from benchmarks.clouds import NoServerError
 from benchmarks.results import Results
 from benchmarks.runner import Play
 from benchmarks.stage import Theatre
@@ -37,7 +38,7 @@ def main() -> int:
             signal.signal(number, _end)
         try:
             results = _measure(options)
-        except MissingToolError as error:
+        except (MissingToolError, NoServerError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
     print(tables.measured(results))

@@ -33,14 +33,34 @@ class Server(abc.ABC):
 
     Attributes:
         url: its endpoint.
+        scheme: of the URLs of its buckets.
         provider: what rclone calls servers of its kind.
     """
 
+    scheme = "s3"
     provider = "Minio"
 
     def __init__(self, url: str, process: int) -> None:
         self.url = url
         self._process = process
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What cloudsync is told of a bucket of it, beside the environment."""
+        return {"endpoint_url": self.url}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tools find in their environment: how to reach it, and by which credentials."""
+        remote = {
+            "TYPE": "s3",
+            "PROVIDER": self.provider,
+            "ENDPOINT": self.url,
+            "REGION": REGION,
+            "ACCESS_KEY_ID": ACCESS_KEY_ID,
+            "SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+        }
+        return {f"RCLONE_CONFIG_REMOTE_{name}": value for name, value in remote.items()}
 
     def cpu(self) -> float | None:
         """Return the seconds of processor that it has used, or `None` where the system does not tell."""
@@ -144,7 +164,7 @@ def serve_rclone(rclone: Path, work: Path) -> Iterator[Server]:
         f"{ACCESS_KEY_ID},{SECRET_ACCESS_KEY}",
     ]
     announces = re.compile(r"Starting s3 server on \[(http://127\.0\.0\.1:\d+)/?\]")
-    with _running(command, announces, work, RCLONE_CONFIG=os.devnull) as (url, process):
+    with running(command, announces, work, RCLONE_CONFIG=os.devnull) as (url, process):
         yield RcloneServer(url, process, data)
 
 
@@ -152,7 +172,7 @@ def serve_rclone(rclone: Path, work: Path) -> Iterator[Server]:
 def serve_moto(work: Path) -> Iterator[Server]:
     """Run moto."""
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
-    with _running(command, re.compile(r"Running on (http://127\.0\.0\.1:\d+)\s"), work) as (url, process):
+    with running(command, re.compile(r"Running on (http://127\.0\.0\.1:\d+)\s"), work) as (url, process):
         yield MotoServer(url, process)
 
 
@@ -168,12 +188,20 @@ def serve_synthetic(work: Path, *, latency: float = 0.0, rendered: Mapping[str, 
     root = Path(__file__).parents[1]
     command = [sys.executable, "-m", "benchmarks.synthetic", "--latency", str(latency)]
     command += [part for name, keys in (rendered or {}).items() for part in ("--rendered", f"{name}={keys}")]
-    with _running(command, re.compile(r"(http://127\.0\.0\.1:\d+)\s"), work, PYTHONPATH=str(root)) as (url, process):
+    with running(command, re.compile(r"(http://127\.0\.0\.1:\d+)\s"), work, PYTHONPATH=str(root)) as (url, process):
         yield SyntheticServer(url, process)
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[Any], announces: re.Pattern[str], work: Path, **env: str) -> Iterator[tuple[str, int]]:
+def running(command: Sequence[Any], announces: re.Pattern[str], work: Path, **env: str) -> Iterator[tuple[str, int]]:
+    """Run a server for the length of the block; yield what it announced, its URL, and its process.
+
+    Args:
+        command: what to run.
+        announces: its first group, searched in the output, is the URL.
+        work: where the output goes.
+        env: variables added to the environment.
+    """
     log = work / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

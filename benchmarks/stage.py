@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import servers
+from benchmarks import clouds, servers
 from benchmarks.servers import Server
 from benchmarks.tools import Job, Programs, Tool
 from benchmarks.trees import Tree
@@ -112,6 +112,10 @@ class Stage:
 
     def serve(self, kind: str, *, latency: float = 0.0) -> Server:
         """Return a fresh server without any bucket."""
+        if kind == "azurite":
+            return self._stack.enter_context(clouds.serve_azurite(self.work))
+        if kind == "gcs":
+            return self._stack.enter_context(clouds.serve_gcs(self.work))
         if kind == "synthetic" or self.counting:
             return self._stack.enter_context(servers.serve_synthetic(self.work, latency=latency))
         if kind == "rclone":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.cases import BucketToBucket, Case, Deletes, Download, Listings, NothingToDo, Plan, Upload, Version
-from benchmarks.tools import AWS, CLOUDSYNC, FSSPEC, RCLONE, RCLONE_32, S5CMD, S5CMD_32
+from benchmarks.tools import ADLFS, AWS, CLOUDSYNC, FSSPEC, GCSFS, RCLONE, RCLONE_32, S5CMD, S5CMD_32
 
 GO_TOOLS = (RCLONE, RCLONE_32, S5CMD, S5CMD_32)
 EVERYBODY = (CLOUDSYNC, *GO_TOOLS, AWS, FSSPEC)
@@ -70,6 +70,11 @@ CASES: tuple[Case, ...] = (
         files=10_000,
         size=4096,
         tools=(CLOUDSYNC, *GO_TOOLS, AWS),
+    ),
+    *(
+        kind(name=f"{cloud}-{way}", title="{count} x {size} " + way, files=2_000, size=4096, server=server, tools=tools)
+        for cloud, server, tools in (("azure", "azurite", (CLOUDSYNC, ADLFS)), ("gcs", "gcs", (CLOUDSYNC, GCSFS)))
+        for way, kind in (("up", Upload), ("down", Download))
     ),
     Version(
         name="startup-version",

@@ -10,7 +10,14 @@ from benchmarks.targets import MIB, TARGETS, describe_requests
 BEGIN = "<!-- measured: written by `python -m benchmarks --markdown`, do not edit -->"
 END = "<!-- end of what was measured -->"
 
-_SERVERS = {"rclone": "; `rclone serve s3`", "moto": "; moto", "synthetic": "; the synthetic server", "none": ""}
+_SERVERS = {
+    "rclone": "; `rclone serve s3`",
+    "moto": "; moto",
+    "synthetic": "; the synthetic server",
+    "azurite": "; Azurite",
+    "gcs": "; the Cloud Storage of the tests",
+    "none": "",
+}
 
 Row = Sequence[str]
 

@@ -11,6 +11,7 @@ from benchmarks.results import CaseResult, Quantity, Results
 MIB = 1024 * 1024
 _NAMES: dict[Quantity, str] = {"wall": "time", "cpu": "client CPU", "peak": "peak memory"}
 _CLOUDSYNC = "cloudsync"
+_TIME_AND_CPU: tuple[Quantity, ...] = ("wall", "cpu")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -181,6 +182,12 @@ TARGETS: tuple[Target, ...] = (
     Ratio(case="deletes", peer="s5cmd", at_most=1.00),
     Ratio(case="bucket-copy", peer="rclone", at_most=1.00),
     Requests(case="bucket-copy", why="server-side copies: ", none_of=("put", "part")),
+    *(
+        Ratio(case=f"{cloud}-{way}", peer=peer, at_most=1 / 3, quantity=quantity)
+        for cloud, peer in (("azure", "adlfs"), ("gcs", "gcsfs"))
+        for way in ("up", "down")
+        for quantity in _TIME_AND_CPU
+    ),
     Ceiling(case="startup-version", at_most=0.15),
     Ceiling(case="startup-no-op", at_most=0.60),
 )

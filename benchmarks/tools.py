@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
+import importlib.util
+import json
 import os
 import platform
 import re
@@ -14,12 +16,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.clouds import FilesystemServer
 from benchmarks.servers import ACCESS_KEY_ID, REGION, SECRET_ACCESS_KEY, Server
 
 Programs = Mapping[str, Path]
 """Where the program of each family of tools is."""
 
-_LIBRARIES = ("fsspec", "s3fs", "moto")
+_LIBRARIES = ("fsspec", "s3fs", "adlfs", "gcsfs", "moto")
+_IN_PYTHON = {"fsspec", "adlfs", "gcsfs"}
+"""Families that are a library of this interpreter, and a script around it."""
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
@@ -42,6 +47,10 @@ class Bucket:
 
     server: Server
     name: str
+
+    @property
+    def url(self) -> str:
+        return f"{self.server.scheme}://{self.name}"
 
 
 Place = Path | Bucket
@@ -105,23 +114,15 @@ S5CMD = Tool("s5cmd", "s5cmd", quick=True)
 S5CMD_32 = Tool("s5cmd, 32 workers", "s5cmd", settings=("--numworkers", "32"))
 AWS = Tool("aws s3 sync", "aws")
 FSSPEC = Tool("fsspec.generic.rsync", "fsspec")
+ADLFS = Tool("adlfs, recursive", "adlfs")
+GCSFS = Tool("gcsfs, recursive", "gcsfs")
 
 
 def environment(home: Path, server: Server | None) -> dict[str, str]:
     """Return the environment of every tool: credentials of the server, and nothing of whoever runs the benchmark."""
     env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
     env |= CREDENTIALS | {"RCLONE_CONFIG": os.devnull}
-    if server is not None:
-        remote = {
-            "TYPE": "s3",
-            "PROVIDER": server.provider,
-            "ENDPOINT": server.url,
-            "REGION": REGION,
-            "ACCESS_KEY_ID": ACCESS_KEY_ID,
-            "SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
-        }
-        env |= {f"RCLONE_CONFIG_REMOTE_{name}": value for name, value in remote.items()}
-    return env
+    return env if server is None else env | server.environment
 
 
 def find_programs(families: Sequence[str], peers: Path | None) -> dict[str, Path]:
@@ -134,7 +135,9 @@ def find_programs(families: Sequence[str], peers: Path | None) -> dict[str, Path
     search = os.pathsep.join([*places, os.environ.get("PATH", "")])
     found: dict[str, Path] = {}
     for family in families:
-        if family == "fsspec":
+        if family in _IN_PYTHON:
+            if importlib.util.find_spec(family) is None:
+                raise MissingToolError(f"{family} is not installed; `nox -s bench` installs it")
             found[family] = Path(sys.executable)
             continue
         program = _s5cmd_of_package() if family == "s5cmd" else None
@@ -153,7 +156,7 @@ def versions(programs: Programs) -> dict[str, str]:
             found[name] = importlib.metadata.version(name)
     arguments = {"rclone": ["version"], "s5cmd": ["version"]}
     for family, program in programs.items():
-        if family == "fsspec":
+        if family in _IN_PYTHON:
             continue
         command: list[str | Path] = [program, *arguments.get(family, ["--version"])]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -174,9 +177,9 @@ def _s5cmd_of_package() -> str | None:
 def _cloudsync(tool: Tool, job: Job, program: Path) -> list[str | Path]:
     command: list[str | Path] = [program, "mirror"]
     for side, place in (("source", job.source), ("target", job.target)):
-        command.append(f"s3://{place.name}" if isinstance(place, Bucket) else place)
-        if isinstance(place, Bucket):
-            command += [f"--{side}-option", f"endpoint_url={place.server.url}"]
+        command.append(place.url if isinstance(place, Bucket) else place)
+        for name, value in place.server.options.items() if isinstance(place, Bucket) else ():
+            command += [f"--{side}-option", f"{name}={value}"]
     if job.delete:
         command += ["--delete", "--max-delete", "100%"]
     return [*command, "--state", job.state, *tool.settings, *tool.flags]
@@ -195,18 +198,25 @@ def _s5cmd(tool: Tool, job: Job, program: Path) -> list[str | Path]:
 
 
 def _aws(tool: Tool, job: Job, program: Path) -> list[str | Path]:
-    places = [f"s3://{place.name}" if isinstance(place, Bucket) else place for place in (job.source, job.target)]
+    places = [place.url if isinstance(place, Bucket) else place for place in (job.source, job.target)]
     command = [program, "s3", "sync", *places, "--endpoint-url", job.server.url, "--only-show-errors"]
     return [*command, *(["--delete"] if job.delete else []), *tool.settings, *tool.flags]
 
 
 def _fsspec(tool: Tool, job: Job, program: Path) -> list[str | Path]:
     del tool
-    places = [
-        f"s3://{place.name}" if isinstance(place, Bucket) else f"file://{place}" for place in (job.source, job.target)
-    ]
+    places = [place.url if isinstance(place, Bucket) else f"file://{place}" for place in (job.source, job.target)]
     script = Path(__file__).with_name("fsspec_rsync.py")
     return [program, script, job.server.url, *places, *(["--delete"] if job.delete else [])]
+
+
+def _recursive(tool: Tool, job: Job, program: Path) -> list[str | Path]:
+    server = job.server
+    assert isinstance(server, FilesystemServer)
+    what = "get" if isinstance(job.source, Bucket) else "put"
+    places = [place.name if isinstance(place, Bucket) else place for place in (job.source, job.target)]
+    script = Path(__file__).with_name("fsspec_recursive.py")
+    return [program, script, server.scheme, json.dumps(server.filesystem), what, *places, *tool.settings]
 
 
 _COMMANDS: dict[str, Callable[[Tool, Job, Path], list[str | Path]]] = {
@@ -215,4 +225,6 @@ _COMMANDS: dict[str, Callable[[Tool, Job, Path], list[str | Path]]] = {
     "s5cmd": _s5cmd,
     "aws": _aws,
     "fsspec": _fsspec,
+    "adlfs": _recursive,
+    "gcsfs": _recursive,
 }

@@ -15,6 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from benchmarks import tables
+from benchmarks.clouds import serve_azurite, serve_gcs
 from benchmarks.measuring import WrongResultError, run
 from benchmarks.results import CaseResult, Results, Run
 from benchmarks.runner import Play
@@ -391,6 +392,46 @@ class TestTables:
 
     def test_the_page_of_the_documentation_can_be_filled(self):
         assert "a case" in tables.fill((ROOT / "docs/performance.md").read_text(), results_of(CASE))
+
+
+class TestOtherClouds:
+    CASES = ("azure-up", "azure-down", "gcs-up", "gcs-down")
+
+    @pytest.mark.parametrize("serve", [serve_azurite, serve_gcs])
+    def test_their_servers_keep_a_tree_and_tell_of_it(self, tmp_path, serve):
+        tree = Tree.grow(tmp_path / "tree", 12, 500)
+        with serve(tmp_path) as server:
+            server.make_bucket("empty")
+            server.make_bucket("source", tree)
+            assert server.contents("empty") == {}
+            assert server.contents("source") == tree.digests
+            assert server.cpu() is not None
+
+    def test_more_than_a_page_of_objects_is_told_of(self, tmp_path):
+        tree = Tree.grow(tmp_path / "tree", 1001, 1)
+        with serve_gcs(tmp_path) as server:
+            server.make_bucket("source", tree)
+            assert server.contents("source") == tree.digests
+
+    def test_what_lies_in_another_cloud_is_measured_beside_its_filesystem(self, tmp_path):
+        file = tmp_path / "results.json"
+        arguments = [part for case in self.CASES for part in ("--only", case)]
+        small = ("--scale", "0.005", "--rounds", "1", "--work", str(tmp_path))
+        finished = TestCommand.bench(*arguments, *small, "--json", str(file))
+        assert finished.returncode == 0, finished.stderr
+        results = Results.from_dict(json.loads(file.read_text()))
+        peers = {"azure-up": "adlfs", "azure-down": "adlfs", "gcs-up": "gcsfs", "gcs-down": "gcsfs"}
+        assert {case.name: [run.family for run in case.runs] for case in results.cases} == {
+            name: ["cloudsync", peer] for name, peer in peers.items()
+        }
+        assert all(run.cpu > 0 and run.server_cpu is not None for case in results.cases for run in case.runs)
+        assert not any(case.requests for case in results.cases), "the synthetic server speaks S3 alone"
+
+    @pytest.mark.parametrize("missing", ["adlfs", "gcsfs"])
+    def test_a_missing_filesystem_is_named_with_the_way_out(self, monkeypatch, missing):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        with pytest.raises(MissingToolError, match=f"{missing} is not installed; `nox -s bench` installs it"):
+            find_programs([missing], None)
 
 
 class TestCommand:
