@@ -11,7 +11,7 @@ from .conftest import PROJECTS, ROOT
 pytestmark = pytest.mark.timeout(300)
 
 SDKS = ("s3fs", "boto", "botocore", "aiobotocore", "adlfs", "azure", "gcsfs", "google")
-SERVERS = {"cloudsync-s3": "moto_s3"}
+SERVERS = {"cloudsync-s3": "moto_s3", "cloudsync-azure": "azurite", "cloudsync-gcs": "gcs"}
 SCHEMES = {"cloudsync-s3": ["s3"], "cloudsync-azure": ["az", "abfs"], "cloudsync-gcs": ["gs", "gcs"]}
 """Our plugins, and what each serves."""
 
