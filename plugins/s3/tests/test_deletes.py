@@ -7,6 +7,7 @@ from cloudsync_core.body import Body
 from cloudsync_core.engine.removal import is_looked_up_in_listings, remove_listed
 from cloudsync_core.errors import (
     AccessDeniedError,
+    Disposition,
     PreconditionFailedError,
     ThrottledError,
     UnavailableError,
@@ -156,6 +157,15 @@ class TestConditions:
         conditional.delete("a", if_match=version)
         conditional.delete("a", if_match=version)
         assert outcomes(conditional.delete_many([("a", version)])) == {"a": None}
+
+    def test_condition_that_http_cannot_say_fails_at_once_and_deletes_nothing(self, conditional, moto_proxy):
+        fill(conditional, "key")
+        del moto_proxy.requests[:]
+        with pytest.raises(UnexpectedBackendError, match="a line break where HTTP can have none") as caught:
+            conditional.delete("key", if_match=Version(etag="a\r\nx-injected: 1"))
+        assert caught.value.disposition is Disposition.SKIP
+        assert moto_proxy.requests == []
+        assert left(conditional) == ["key"]
 
     def test_many_conditional_deletes_run_side_by_side(self, conditional, moto_proxy):
         items = [(f"key-{number:03}", conditional.put(f"key-{number:03}", Body(b"x")).version) for number in range(80)]
