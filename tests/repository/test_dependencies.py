@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[2]
 PARTS = {"pydantic-core": "pydantic"}
 """What another distribution consists of, and pins: importing the part asks for the whole."""
 
-SOURCES = {
-    "cloudsync-core": (ROOT / "pyproject.toml", ROOT / "cloudsync_core"),
-    "cloudsync-s3": (ROOT / "plugins/s3/pyproject.toml", ROOT / "plugins/s3/src/cloudsync_s3"),
+SOURCES = {"cloudsync-core": (ROOT / "pyproject.toml", ROOT / "cloudsync_core")} | {
+    f"cloudsync-{path.parent.name}": (path, path.parent / "src" / f"cloudsync_{path.parent.name}")
+    for path in sorted(ROOT.glob("plugins/*/pyproject.toml"))
 }
 
 
