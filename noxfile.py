@@ -121,4 +121,4 @@ def lower_bounds():
     plugins = [nox.project.load_toml(f"{folder}/pyproject.toml")["project"]["dependencies"] for folder in PLUGINS]
     requirements = itertools.chain(CORE["project"]["dependencies"], *extras, *plugins)
     bounds = (re.match(r"([\w.-]+)(?:\[[^]]*\])?\s*>=\s*([\w.]+)", line) for line in requirements)
-    return sorted(f"{bound[1]}=={bound[2]}" for bound in bounds if bound and bound[1] != CORE["project"]["name"])
+    return sorted({f"{bound[1]}=={bound[2]}" for bound in bounds if bound and bound[1] != CORE["project"]["name"]})
