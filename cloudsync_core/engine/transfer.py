@@ -93,7 +93,8 @@ class Transfer:
         self._paced = paced
         self._target_capabilities = target.capabilities
         self._source_capabilities = source.capabilities
-        self._server_copy = rules.server_copy and target.can_copy_from(source)
+        # Those that keep what the source's object carries, and those that replace it, which takes more of a provider.
+        self._copies = frozenset({False, True} if rules.server_copy and target.can_copy_from(source) else ())
         self._look_first = False
         self._verification = Verification(target, read_back=rules.read_back, stop=stop, paced=paced)
 
@@ -127,12 +128,15 @@ class Transfer:
 
     def _move(self, action: Action, attempts: _Attempts) -> Outcome:
         condition = self._condition(action, attempts.unproven or action.target)
-        if self._server_copy:
+        replaces = self._rules.attributes.matches(action.key)
+        if replaces in self._copies:
             try:
-                return self._copy(action, condition, attempts)
-            except (AccessDeniedError, UnsupportedOperationError):
+                return self._copy(action, condition, attempts, replaces=replaces)
+            except AccessDeniedError:
                 # The target's credentials cannot read the source: from here on the bytes pass through this machine.
-                self._server_copy = False
+                self._copies = frozenset()
+            except UnsupportedOperationError:
+                self._copies -= {replaces}
         try:
             held = self._source.read(action.key, _AT_ONCE) if action.size <= _AT_ONCE else None
             if held is not None:
@@ -161,12 +165,10 @@ class Transfer:
             raise changed
         return ALWAYS
 
-    def _copy(self, action: Action, condition: PutCondition, attempts: _Attempts) -> Outcome:
+    def _copy(self, action: Action, condition: PutCondition, attempts: _Attempts, *, replaces: bool) -> Outcome:
         assert action.source is not None
         source = action.source
-        attributes = None
-        if self._rules.attributes.matches(action.key):
-            attributes = self._attributes(self._source.stat(action.key))
+        attributes = self._attributes(self._source.stat(action.key)) if replaces else None
         sent = Sent(source, source.size, source.digests, copied=True)
         with attempts.sending(lambda: sent):
             written = self._target.copy(self._source, source, action.key, attributes=attributes, condition=condition)

@@ -1,10 +1,13 @@
 """Copies inside the provider: conditional, complete, and given up where they are not allowed."""
 
+import pytest
+
 from cloudsync_core.engine.policy import HeaderRule
 from cloudsync_core.errors import (
     AccessDeniedError,
     IntegrityError,
     PreconditionFailedError,
+    UnsupportedOperationError,
 )
 from cloudsync_core.models import IF_ABSENT, Attributes, IfMatch
 from tests.engine.stores import (
@@ -43,6 +46,23 @@ class TestServerCopy:
         assert moving.write(action(source, target)).verified == "md5"
         assert moving.write(action(source, target, "other")).verified == "md5"
         assert target.called("copy") == ["k"], "every object would be refused again"
+
+    @pytest.mark.parametrize(
+        ("error", "tried"),
+        [
+            (UnsupportedOperationError("the server cannot replace what a copy carries"), ["ruled", "plain", "plain"]),
+            (AccessDeniedError("the target's credentials cannot read the source"), ["ruled"]),
+        ],
+    )
+    def test_that_cannot_replace_what_an_object_carries_is_given_up_for_such_objects_alone(self, source, error, tried):
+        target = Scripted(memory())
+        target.faults["copy"] = [Fault(error)]
+        moving = transfer(source, target, server_copy=True, rules=[HeaderRule(("ruled",), cache_control="no-store")])
+        for key in ("ruled", "plain", "ruled", "plain"):
+            store(source, key, b"1")
+            moving.write(action(source, target, key))
+            target.delete(key)
+        assert target.called("copy") == tried
 
     def test_G1_of_a_source_that_changed_after_the_listing_is_reported(self, source):
         target = memory()
