@@ -6,7 +6,6 @@ from typing import ClassVar
 import pytest
 
 from cloudsync_core.testing import BackendContract
-from tests.servers.proxy import proxy_before
 
 _DOT = "Azure drops the dot at the end of a segment"
 _BACKSLASH = "Azure takes a backslash for a slash"
@@ -31,24 +30,39 @@ class TestAzurite(BackendContract):
             _CONTROL,
         ),
         "300-folders": "a name has 254 segments at most",
-        **dict.fromkeys(("key-of-1023-bytes", "key-of-1024-bytes"), "with the prefix it has more than 1,024 characters"),
+        **dict.fromkeys(
+            ("key-of-1023-bytes", "key-of-1024-bytes"), "with the prefix it has more than 1,024 characters"
+        ),
     }  # fmt: skip
     departures: ClassVar = {
         "test_P3_a_copy_can_carry_something_else": "Azurite cannot make blocks of another object's bytes",
     }
-    options: ClassVar[dict] = {}
 
     @pytest.fixture
     def make_backend(self, azurite, open_azure):
         container = azurite.make_container()
-        with proxy_before(azurite) as self.proxy:
 
-            def make(root="first"):
-                return open_azure(
-                    self.proxy.server, "no-such-container" if root == "missing" else container, root, **self.options
-                )
+        def make(root="first"):
+            return open_azure(azurite, "no-such-container" if root == "missing" else container, root)
 
-            yield make
+        return make
+
+
+class TestAzuriteWithSmallBlocks(TestAzurite):
+    departures: ClassVar = {}
+
+    @pytest.fixture
+    def make_backend(self, bringing_proxy, open_azure):
+        container = bringing_proxy.server.make_container()
+        self.proxy = bringing_proxy
+
+        def make(root="first"):
+            container_of = "no-such-container" if root == "missing" else container
+            return open_azure(
+                bringing_proxy.server, container_of, root, multipart_threshold="100KiB", part_size="70KiB"
+            )
+
+        return make
 
     @contextlib.contextmanager
     def cut_off(self, backend):
@@ -57,7 +71,3 @@ class TestAzurite(BackendContract):
             yield
         finally:
             self.proxy.rule = rule
-
-
-class TestAzuriteWithSmallBlocks(TestAzurite):
-    options: ClassVar[dict] = {"multipart_threshold": "100KiB", "part_size": "70KiB"}

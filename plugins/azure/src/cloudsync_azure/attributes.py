@@ -27,7 +27,7 @@ FOLDER = "hdi_isfolder"
 
 _MTIME = "mtime"
 _RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
-_SECONDS = re.compile(r"(-?)(\d{1,11})(?:\.(\d{1,9}))?", re.ASCII)
+_SECONDS = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
 _SECOND = 1_000_000_000
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
