@@ -37,6 +37,9 @@ COMMANDS = {
     "mirror": Entry("mirror:mirror", "Make TARGET equal to SOURCE, without a configuration file."),
     "check": Entry("check:check", "Compare two locations by content, and change nothing."),
     "ls": Entry("ls:ls", "List the objects of a location."),
+    "testremote": Entry(
+        "testremote:testremote", "Test what a store keeps of the contract, under a fresh prefix of it."
+    ),
     "status": Entry("status:status", "Show the last runs of each job."),
     "init": Entry("init:init", "Write a commented configuration file to start from."),
     "schema": Entry("schema:schema", "Print the JSON Schema of the configuration file."),

@@ -11,9 +11,10 @@ import pytest
 
 from cloudsync_core.backend import NO_ATTRIBUTES, Backend
 from cloudsync_core.body import Body
-from cloudsync_core.errors import UnavailableError
+from cloudsync_core.errors import BackendError, UnavailableError
 from cloudsync_core.models import ALWAYS, Attributes, ObjectInfo, PutCondition
 from cloudsync_core.testing import wholeness
+from cloudsync_core.testing.corpus import Case
 
 Root = Literal["first", "second", "missing"]
 
@@ -75,6 +76,11 @@ class Setting:
         Override it where the store can be asked; clause P2 then proves that a failed put leaves none.
         """
         return ()
+
+    def refused(self, case: Case, error: BackendError) -> None:
+        """Judge that the store refuses a case of the key corpus which the contract would let it hold."""
+        if case.name not in self.refuses:
+            raise error
 
     def cut_off(self, backend: Backend) -> AbstractContextManager[object] | None:
         """Return a context in which the store of `backend` cannot be reached, or `None` where that cannot be arranged.
