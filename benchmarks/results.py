@@ -75,6 +75,11 @@ class CaseResult:
         names = {run.tool for run in self.runs if run.family == family and run.counts}
         return min((self.median(name, quantity) for name in names), default=None)
 
+    def server_share(self, family: str) -> float | None:
+        """Return the part of a family's time that the server computed, or `None` where that is not known."""
+        shares = [run.server_cpu / run.wall for run in self.runs if run.family == family and run.server_cpu is not None]
+        return statistics.median(shares) if shares else None
+
     def peers(self) -> list[str]:
         """Return the families of the peers that ran."""
         return [family for family in dict.fromkeys(run.family for run in self.runs) if family != "cloudsync"]

@@ -330,6 +330,15 @@ class TestJudging:
     def test_what_was_not_measured_is_not_judged(self, target):
         assert target.judge(results_of(CASE)) is None
 
+    def test_a_server_of_one_processor_is_told_to_be_the_limit(self):
+        busy = dataclasses.replace(CASE, runs=[dataclasses.replace(run, server_cpu=1.8) for run in CASE.runs])
+        target = Ratio(case="case", peer="rclone", at_most=0.4, one_processor=True)
+        assert target.judge(results_of(busy)).missed_by == "25%; server busy 90% of the time"
+        assert target.judge(results_of(CASE)).missed_by == "25%", "nobody knows"
+        other = dataclasses.replace(target, quantity="cpu", at_most=1.0)
+        assert other.judge(results_of(busy)).missed_by == "100%", "what the client spends is its own affair"
+        assert dataclasses.replace(target, at_most=0.5).judge(results_of(busy)).missed_by == ""
+
     def test_every_target_is_of_a_case_with_the_peers_that_it_names(self):
         cases = {case.name: case for case in CASES}
         assert len(cases) == len(CASES)
