@@ -275,6 +275,16 @@ class ReadsRangesWithinOnePart(MemoryBackend):
         return super().get(key, byte_range=byte_range, if_match=if_match)
 
 
+class CutsLongKeys(MemoryBackend):
+    capabilities = replace(MemoryBackend(Location.parse("memory://any")).capabilities, max_key_bytes=900)
+
+    def check_key(self, key):
+        pass
+
+    def put(self, key, body, **how):
+        return super().put(key[:900], body, **how)
+
+
 class DeletesByPattern(MemoryBackend):
     def delete(self, key, **how):
         for page in list(self.list()):
@@ -330,6 +340,7 @@ class Severed(MemoryBackend):
     """Within `cut` its store cannot be reached, and every verb says so; the classes below say something else."""
 
     severed = False
+    capabilities = replace(MemoryBackend(Location.parse("memory://any")).capabilities, max_key_bytes=1024)
 
     @contextlib.contextmanager
     def cut(self):
@@ -410,6 +421,7 @@ class DeletesNobodyKnowsWhat(Severed):
 BREACHES = [
     (ListsOnePage, "test_L3_a_long_listing_comes_whole", {}),
     (ListsTheFirstOfAPageAgain, "test_L3_a_long_listing_comes_whole", {}),
+    (CutsLongKeys, "test_L4_the_longest_key_is_held_and_no_longer_one", {}),
     (LosesAByteOfEachPart, "test_G2_every_byte_comes_back_around_every_boundary", {}),
     (LosesAByteOfEachPart, "test_G2_chunks_of_unknown_number_are_stored_whole_around_every_boundary", {}),
     (ReadsRangesWithinOnePart, "test_G1_a_range_across_every_boundary_is_exactly_those_bytes", {}),

@@ -204,6 +204,20 @@ class ListingClauses(Setting):
         store(backend, wanted, b"" if wanted.endswith("/") else b"second")
         assert names(backend) == [wanted]
 
+    def test_L4_the_longest_key_is_held_and_no_longer_one(self, backend: Backend) -> None:
+        most = backend.capabilities.max_key_bytes
+        if most is None:
+            not_declared("max_key_bytes", "nothing is known to be too long")
+        segments = "/".join(["k" * 199] * (most // 200 + 1))
+        longest = segments[:most].removesuffix("/").ljust(most, "k")
+        store(backend, longest, b"the longest")
+        assert names(backend) == [longest]
+        assert content(backend, longest) == b"the longest"
+        for longer in (f"{longest}k", f"{longest[:-1]}\u00e9"):
+            with pytest.raises(InvalidKeyError):
+                store(backend, longer)
+        assert names(backend) == [longest]
+
     def test_L4_letter_case_matters(self, backend: Backend) -> None:
         store(backend, "A.txt", b"upper")
         with pytest.raises(ObjectNotFoundError):
