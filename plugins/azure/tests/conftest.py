@@ -40,6 +40,7 @@ def proxied(azurite_proxy, open_azure):
     container = azurite_proxy.server.make_container()
     backend = open_azure(azurite_proxy.server, container, "root", multipart_threshold="100KiB", part_size="70KiB")
     backend.proxy = azurite_proxy
+    del azurite_proxy.requests[:]
     return backend
 
 
@@ -67,8 +68,12 @@ def bringing_proxy(azurite, azurite_proxy):
         return azurite_proxy.forward(
             Request(
                 "PUT",
-                f"{request.target}&{token}",
-                {"host": source.netloc, "x-ms-version": request.headers["x-ms-version"]},
+                request.target if "sig=" in request.target else f"{request.target}&{token}",
+                {
+                    "host": source.netloc,
+                    "x-ms-version": request.headers["x-ms-version"],
+                    "content-length": str(len(found.body)),
+                },
                 found.body,
             )
         )

@@ -119,7 +119,7 @@ def test_L3_a_page_that_cannot_be_trusted_raises(page, complaint):
 def test_one_way_of_reading_says_what_the_other_does():
     """The fast way and the real parser, on a page of five thousand entries."""
     entries = [
-        entry(f"folder/{number:05} & more", number, f"0x{number:X}", md5=MD5 if number % 3 else "")
+        entry(f"folder/{number:05} & more", number, etag=f"0x{number:X}", md5=MD5 if number % 3 else "")
         for number in range(5000)
     ]
     usual = listing.parse(document(*entries))
