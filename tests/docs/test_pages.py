@@ -16,7 +16,7 @@ from tests.servers.s3 import S3Server
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page.relative_to(ROOT)
-    for pattern in ("*.md", "docs/**/*.md", "plugins/*/*.md", "changelog.d/README.md")
+    for pattern in ("*.md", "docs/**/*.md", "plugins/*/*.md", "examples/*/*.md", "changelog.d/README.md")
     for page in ROOT.glob(pattern)
 )
 BUCKET = "my-bucket"

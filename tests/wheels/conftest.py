@@ -18,7 +18,8 @@ PROJECTS = {
     "cloudsync-s3": ROOT / "plugins/s3",
     "cloudsync-azure": ROOT / "plugins/azure",
     "cloudsync-gcs": ROOT / "plugins/gcs",
-    "cloudsync-sqlite": ROOT / "tests/thirdparty/cloudsync-sqlite",
+    "cloudsync-sqlite": ROOT / "examples/cloudsync-sqlite",
+    "cloudsync-webdav": ROOT / "examples/cloudsync-webdav",
 }
 
 

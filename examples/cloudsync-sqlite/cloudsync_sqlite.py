@@ -11,7 +11,7 @@ from cloudsync_core.capabilities import Capabilities
 from cloudsync_core.models import ALWAYS, IF_ABSENT, Attributes, Identity, ObjectInfo, Page, Version
 
 ABILITIES = "ordered_listing put_if_absent put_if_match delete_if_match range_get stores_mtime"
-PAGE = 1000
+PAGE, LARGEST = 1000, 1_000_000_000  # objects; bytes, which are held in memory while they are written
 REPLACE = "REPLACE INTO objects VALUES (?, hex(randomblob(16)), strftime('%s', 'now') * 1000000000, ?, ?)"
 TABLE = "CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, etag, modified_ns, mtime_ns, data)"
 
@@ -26,7 +26,7 @@ class Options(options.BackendOptions):
 
 
 class SqliteBackend(Backend):
-    capabilities = Capabilities(**dict.fromkeys(ABILITIES.split(), True), max_object_size=1_000_000_000)
+    capabilities = Capabilities(**dict.fromkeys(ABILITIES.split(), True), max_object_size=LARGEST, put_memory=LARGEST)
 
     def __init__(self, location, chosen):
         self.location, self._path, self._create = str(location), Path(location.rest), chosen.create

@@ -1,0 +1,1 @@
+"""The webdav backend of cloudsync."""
