@@ -1,10 +1,14 @@
 """Opens the backend on the servers that the fixtures of the repository start."""
 
+import ssl
+
 import pytest
 from cloudsync_gcs.backend import GCSBackend
 from cloudsync_gcs.config import GCSOptions
 
 from cloudsync_core.location import Location
+from tests.servers.certificates import certificates
+from tests.servers.proxy import proxy_before
 
 
 @pytest.fixture
@@ -21,3 +25,12 @@ def open_gcs():
     yield open_backend
     for backend in opened:
         backend.close()
+
+
+@pytest.fixture
+def behind_tls(tmp_path):
+    """Return a function that runs a proxy behind TLS before a server, and the file of the authority to trust."""
+    authority, certificate = certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return lambda server: proxy_before(server, context), authority

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import datetime as dt
-import ipaddress
 import socket
 import socketserver
 import ssl
@@ -15,6 +13,7 @@ from cloudsync_s3.backend import S3Backend
 from cloudsync_s3.config import S3Options
 
 from cloudsync_core.location import Location
+from tests.servers.certificates import certificates
 from tests.servers.proxy import proxy_before
 from tests.servers.s3 import S3Server
 
@@ -33,7 +32,7 @@ class SecureServer(S3Server):
 @pytest.fixture
 def secure_moto(moto_s3, tmp_path):
     """Moto behind TLS."""
-    authority, certificate = _certificates(tmp_path)
+    authority, certificate = certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with proxy_before(moto_s3, context) as proxy:
@@ -92,38 +91,3 @@ def _pump(source, target):
         while data := source.recv(65536):
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
-
-
-def _certificates(folder):
-    """Return the files of an authority's certificate, and of a key and a certificate for 127.0.0.1 that it signed."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    now = dt.datetime.now(dt.UTC)
-    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
-    names = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]) for name in ("authority", "server")]
-    made = []
-    for key, name, is_authority in zip(keys, names, (True, False), strict=True):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(names[0])
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
-            .add_extension(
-                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
-            )
-        )
-        made.append(builder.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    private = keys[1].private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "authority.pem").write_bytes(made[0])
-    (folder / "server.pem").write_bytes(private + made[1])
-    return folder / "authority.pem", folder / "server.pem"
