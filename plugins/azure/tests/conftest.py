@@ -1,6 +1,7 @@
 """Opens the backend on the server that the fixtures of the repository start, and what that server leaves to a proxy."""
 
 import dataclasses
+import ssl
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,7 +10,8 @@ from cloudsync_azure.config import AzureOptions
 
 from cloudsync_core.location import Location
 from plugins.azure.tests.answers import refusal
-from tests.servers.proxy import Request
+from tests.servers.certificates import certificates
+from tests.servers.proxy import Request, proxy_before
 
 
 @pytest.fixture
@@ -98,3 +100,14 @@ def token_proxy(azurite, azurite_proxy):
 
     azurite_proxy.rule = rule
     return azurite_proxy
+
+
+@pytest.fixture
+def secure(azurite, tmp_path):
+    """Azurite behind TLS: a running proxy, with the certificate of its authority as `authority`."""
+    authority, certificate = certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with proxy_before(azurite, context) as proxy:
+        proxy.authority = authority
+        yield proxy

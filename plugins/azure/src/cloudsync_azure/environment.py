@@ -57,7 +57,7 @@ class Environment:
     """
 
     def __init__(self, location: Location, options: AzureOptions) -> None:
-        text = str(location).removesuffix("/")
+        text = shown(location)
         try:
             container, host_url = split_host(location.container)
             found = _found(options, host_url, os.environ)
@@ -87,6 +87,11 @@ class Environment:
         server = self.address.server
         host = "127.0.0.1" if server.host in {"localhost", "::1"} else server.host
         self.endpoint = dataclasses.replace(server, host=host).netloc + self.address.base
+
+
+def shown(location: Location) -> str:
+    """Return a location as messages have it, without a slash at its end."""
+    return f"{location.scheme}://{location.rest.removesuffix('/')}"
 
 
 class Tokens:

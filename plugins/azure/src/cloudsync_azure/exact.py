@@ -69,7 +69,7 @@ class ExactClient:
             verify = str(environment.ca_bundle)
         self._options: dict[str, Any] = {
             "stream": True,
-            "proxies": urllib.request.getproxies(),
+            "proxy": urllib.request.getproxies().get(address.server.scheme),
             "connection_timeout": options.connect_timeout,
             "read_timeout": options.read_timeout,
             "connection_verify": verify,

@@ -10,7 +10,7 @@ from cloudsync_azure import attributes, versions
 from cloudsync_azure.address import Address
 from cloudsync_azure.config import AzureOptions
 from cloudsync_azure.connection import Connection
-from cloudsync_azure.environment import Environment
+from cloudsync_azure.environment import Environment, shown
 from cloudsync_azure.errors import meaning
 from cloudsync_azure.signing import Bearer, SharedAccess, SharedKey
 from cloudsync_core import keys
@@ -65,7 +65,7 @@ class Place:
             Connection(environment, options),
             environment.address,
             keys.folder(location.prefix),
-            str(location).removesuffix("/"),
+            shown(location),
             environment.endpoint,
             _credentials(environment, options),
             options.content_md5,
