@@ -119,3 +119,7 @@ def test_P3_what_is_written_is_what_google_shows(gcs, open_gcs, size):
     }
     with backend.get("key") as reader:
         assert reader.info.attributes == CARRIED == backend.stat("key").attributes
+
+
+def test_the_type_of_what_was_stored_without_one_is_none():
+    assert attributes.from_resource({"contentType": "application/octet-stream"}).content_type is None

@@ -33,6 +33,10 @@ HEADERS = {
 }
 """The fields of a resource by the names of `Attributes`."""
 
+_UNSET_TYPE = "application/octet-stream"
+"""What an object has that was stored without a content type
+(https://cloud.google.com/storage/docs/metadata#content-type)."""
+
 FIELDS = ",".join((*HEADERS.values(), "metadata"))
 """What an answer must hold for `from_resource`."""
 
@@ -79,6 +83,8 @@ def from_resource(resource: Mapping[str, Any]) -> Attributes:
             del metadata[name]
             mtime_ns = told if mtime_ns is None else mtime_ns
     values = {name: resource.get(field) or None for name, field in HEADERS.items()}
+    if values["content_type"] == _UNSET_TYPE:
+        values["content_type"] = None
     return Attributes(mtime_ns=mtime_ns, metadata=metadata, **values)
 
 
