@@ -74,10 +74,12 @@ class HttpServer:
         with self._lock:
             self._stopping = True
             open_now = dict(self._connections)
-        # A shutdown wakes the thread that waits in accept or recv; a close alone would not.
-        for each in (self._listener, *open_now):
+        # Threads that wait in accept or recv are not woken by a close.
+        for connection in open_now:
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            socket.create_connection(self._listener.getsockname()).close()
         self._accepting.join()
         self._listener.close()
         for thread in open_now.values():
@@ -85,10 +87,7 @@ class HttpServer:
 
     def _accept(self) -> None:
         while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
+            connection, _ = self._listener.accept()
             thread = threading.Thread(target=self._serve, args=(connection,), name="gcs test server's connection")
             with self._lock:
                 if self._stopping:
