@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -88,6 +89,26 @@ def weaknesses_of_items(cls: type, items: Iterable[pytest.Item]) -> Iterator[str
             yield from (f"{item.name} is marked {name}" for name in sorted(marks & {"skip", "skipif", "xfail"}))
 
 
+def missing_items(cls: type, session: pytest.Session) -> list[str]:
+    """Return the tests of a class that somebody took out of the run without saying so.
+
+    What was deselected, by `-k` or a plugin, is counted in pytest's last line. Where nothing was, all of them are here.
+    """
+    from cloudsync_core.testing.conformance import BackendContract  # noqa: PLC0415 - it is made of what uses this
+
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    chosen = any("::" in str(argument) for argument in session.config.invocation_params.args)
+    if reporter is None or chosen or reporter.stats.get("deselected"):
+        return []
+    here = Counter(item.originalname for item in session.items if isinstance(item, pytest.Function) and item.cls is cls)
+    wanted = {name: len(case_names(getattr(cls, name))) or 1 for name in _tests(BackendContract)}
+    return [
+        f"{name}: {count - here[name]} of {count} were taken out of the run"
+        for name, count in wanted.items()
+        if here[name] < count
+    ]
+
+
 def case_names(test: Any) -> list[str]:
     """Return the names by which pytest tells the cases of a test apart; none for a test that has no cases."""
     names = [_argument_names(*mark.args, **mark.kwargs) for mark in _marks(test) if mark.name == "parametrize"]
@@ -123,8 +144,12 @@ def _undeclared_reasons(cls: type, attribute: str, known: set[str]) -> Iterator[
 
 
 def _names_of_tests(suite: type) -> set[str]:
-    tests = {name: getattr(suite, name) for name in dir(suite) if name.startswith("test_") and name != GUARD}
-    return {*tests, *(f"{name}[{case}]" for name, test in tests.items() for case in case_names(test))}
+    tests = _tests(suite)
+    return {*tests, *(f"{name}[{case}]" for name in tests for case in case_names(getattr(suite, name)))}
+
+
+def _tests(suite: type) -> list[str]:
+    return [name for name in dir(suite) if name.startswith("test_") and name != GUARD]
 
 
 def _is_expected_to_fail(test: Any, name: str) -> bool:

@@ -102,7 +102,11 @@ class Setting:
     def test_suite_is_whole(self, request: pytest.FixtureRequest) -> None:
         """No clause is overridden, removed, skipped or excused but by a declaration that gives its reason."""
         cls = type(self)
-        problems = [*wholeness.weaknesses(cls), *wholeness.weaknesses_of_items(cls, request.session.items)]
+        problems = [
+            *wholeness.weaknesses(cls),
+            *wholeness.weaknesses_of_items(cls, request.session.items),
+            *wholeness.missing_items(cls, request.session),
+        ]
         assert not problems, "\n".join(["the suite is weakened:", *problems])
 
 
