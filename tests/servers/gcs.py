@@ -19,6 +19,7 @@ import json
 import os
 import urllib.parse
 import uuid
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -173,8 +174,11 @@ class GcsServer:
     @functools.cached_property
     def client(self) -> Any:
         """A client of google-cloud-storage: the independent oracle."""
-        from google.auth.credentials import AnonymousCredentials
-        from google.cloud.storage import Client
+        with warnings.catch_warnings():
+            # Some of Google's libraries say a year ahead which Python they will give up.
+            warnings.filterwarnings("ignore", "You are using a Python version", FutureWarning)
+            from google.auth.credentials import AnonymousCredentials
+            from google.cloud.storage import Client
 
         return Client(PROJECT, AnonymousCredentials(), client_options={"api_endpoint": self.endpoint_url})
 
