@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.equivalence.differences import End
 from tests.equivalence.doomed import Doomed, started
+from tests.equivalence.ends import End
 from tests.equivalence.pairs import Played, play
 from tests.equivalence.stores import STORES, Place
 
@@ -22,12 +22,10 @@ def doomed() -> Iterator[Doomed]:
 
 @pytest.fixture
 def fresh_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], Place]:
-    """Return a function that makes an empty place: in the store of a name, for a side."""
+    """Return a function that makes an empty place in the store of a name; the second name is for the test alone."""
 
-    def make(name: str, side: str) -> Place:
-        store, folder = STORES[name], tmp_path / side
-        folder.mkdir()
-        return store.place(request.getfixturevalue(store.fixture) if store.fixture else None, folder)
+    def make(name: str, called: str) -> Place:
+        return _place(request, name, tmp_path / called)
 
     return make
 
@@ -42,11 +40,17 @@ def played(
     return play(fresh_place(source, "source"), fresh_place(target, "target"), folder, doomed if killed else None)
 
 
-@pytest.fixture
-def ends(fresh_place: Callable[[str, str], Place]) -> dict[str, End]:
+@pytest.fixture(scope="session")
+def ends(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, End]:
     """Every store with what it says that it can do."""
     found = {}
     for name, store in STORES.items():
-        with fresh_place(name, f"end-{name}").open() as backend:
+        with _place(request, name, tmp_path_factory.mktemp("end") / name).open() as backend:
             found[name] = End(store, backend.capabilities)
     return found
+
+
+def _place(request: pytest.FixtureRequest, name: str, folder: Path) -> Place:
+    store = STORES[name]
+    folder.mkdir()
+    return store.place(request.getfixturevalue(store.fixture) if store.fixture else None, folder)

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, NoReturn
 
@@ -16,6 +17,9 @@ from cloudsync_core.errors import BackendError, ThrottledError, UnavailableError
 from cloudsync_core.layers.layer import Layer
 from cloudsync_core.models import ObjectInfo, Page
 from cloudsync_core.runs import Side
+
+_UNTIL_TOLD_APART = 0.02
+"""Seconds; see `cloudsync_core.backends._file_info.RESOLUTION_NS`."""
 
 Verb = Literal["list", "get", "write"]
 Trouble = Literal["answered 503", "answered 500", "cut in the middle", "lost its answer", "killed"]
@@ -102,6 +106,8 @@ class Faulty(Layer):
             self._end()
         if trouble == "lost its answer":
             write()
+            # Somebody waits for it, and sees the object when a file system can tell it from what is written next.
+            time.sleep(_UNTIL_TOLD_APART)
         raise self._error(trouble, operation, key)
 
     def _first_half(self, body: Body) -> Callable[[], Iterator[bytes]]:

@@ -66,12 +66,18 @@ class Step:
         return any(fault.trouble == "killed" for fault in self.faults)
 
 
+HEADER_RULE: Mapping[str, Any] = {
+    "match": ["*.css"],
+    "cache_control": "max-age=31536000",
+    "metadata": {"built_by": "the site"},
+}
+
 RULES: Mapping[str, Any] = {
     "delete": True,
     "exclude": ["scratch/"],
     "transfers": 4,
     "retries": 3,
-    "headers": [{"match": ["*.css"], "cache_control": "max-age=31536000", "metadata": {"built_by": "the site"}}],
+    "headers": [HEADER_RULE],
 }
 
 _serial = iter(range(10_000))

@@ -46,6 +46,8 @@ class Store:
         outlives_processes: whether another process sees what this one stored.
         lists_digests: whether its listings tell the MD5 of an object that was written by one request.
         lists_digests_of_parts: whether they do so of one that was written in parts.
+        digest_of_parts: what it tells of one that was written in parts: "md5", or "md5/N", that of its parts' MD5s.
+        copies_with_other_headers: whether its server copies an object under other headers than it had.
         completes_parts_unasked: whether the server takes an upload in parts whatever its condition says.
     """
 
@@ -57,6 +59,8 @@ class Store:
     outlives_processes: bool = True
     lists_digests: bool = True
     lists_digests_of_parts: bool = True
+    digest_of_parts: str = "md5"
+    copies_with_other_headers: bool = True
     completes_parts_unasked: bool = False
 
 
@@ -75,12 +79,36 @@ def _s3(server: Any, _: Path) -> Place:
     return Place(f"s3://{server.make_bucket()}/data", {**server.options, **conditions, **parts})
 
 
+def _azure(server: Any, _: Path) -> Place:
+    return Place(
+        f"az://{server.make_container()}/data",
+        {**server.options, "multipart_threshold": BOUNDARY, "part_size": BOUNDARY},
+    )
+
+
+def _gcs(server: Any, _: Path) -> Place:
+    return Place(
+        f"gs://{server.make_bucket()}/data", {**server.options, "resumable_threshold": BOUNDARY, "chunk_size": BOUNDARY}
+    )
+
+
 STORES = {
     store.name: store
     for store in (
         Store("file", "directory", "a local file system", _directory, lists_digests=False),
         Store("memory", "memory", "the process itself", _memory, outlives_processes=False),
-        Store("s3", "Amazon S3", "moto", _s3, "moto_s3", lists_digests_of_parts=False, completes_parts_unasked=True),
+        Store(
+            "s3",
+            "Amazon S3",
+            "moto",
+            _s3,
+            "moto_s3",
+            lists_digests_of_parts=False,
+            digest_of_parts="md5/N",
+            completes_parts_unasked=True,
+        ),
+        Store("azure", "Azure Blob Storage", "Azurite", _azure, "azurite", copies_with_other_headers=False),
+        Store("gcs", "Google Cloud Storage", "a server of the tests that does what Google documents", _gcs, "gcs"),
     )
 }
 """By their names, in the order of the tables."""
