@@ -1,30 +1,41 @@
 """Azurite, Microsoft's emulator of Azure Blob Storage, and an independent client to judge by.
 
-`azurite` is started once per test session (and per xdist worker), holds everything in memory, and checks signatures.
-Tests get containers of their own by `AzureServer.make_container`, look at them with `AzureServer.client`
-(azure-storage-blob), and disturb requests with `azurite_proxy`.
+`azurite` is started once per test session (and per xdist worker), holds everything in memory, and checks signatures;
+`azurite_with_tokens` is one behind TLS that also takes access tokens. Tests get containers of their own by
+`AzureServer.make_container`, look at them with `AzureServer.client` (azure-storage-blob), and disturb requests with
+`azurite_proxy`.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import datetime as dt
 import functools
+import http.client
+import json
 import os
 import re
+import ssl
+import time
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 
-from tests.servers.install_azurite import NotInstalledError, command
+from tests.servers import install_azurite
+from tests.servers.certificates import certificates
 from tests.servers.process import running
 from tests.servers.proxy import Proxy, proxy_before
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
+
+Server = TypeVar("Server", bound="AzureServer")
 
 _ACCOUNT_NAME = "cloudsynctests"
 _ACCOUNT_KEY = base64.b64encode(b"account key of the test servers").decode()
@@ -74,7 +85,14 @@ class AzureServer:
         from azure.storage.blob import BlobServiceClient, LinearRetry
 
         patience = LinearRetry(backoff=1, retry_total=5, random_jitter_range=0)
-        return BlobServiceClient.from_connection_string(self.connection_string, retry_policy=patience)
+        return BlobServiceClient.from_connection_string(
+            self.connection_string, retry_policy=patience, connection_verify=self._verify
+        )
+
+    @property
+    def _verify(self) -> bool | str:
+        """The certificates that a client trusts, as requests is told of them."""
+        return True
 
     def make_container(self, name: str | None = None) -> str:
         """Create an empty container and return its name, by default one that nothing else uses."""
@@ -110,6 +128,45 @@ class AzureServer:
             self.client.close()
 
 
+@dataclasses.dataclass(frozen=True)
+class SecureAzureServer(AzureServer):
+    """A server behind TLS, with a certificate for 127.0.0.1, which also takes access tokens.
+
+    Of a token it checks the form, the issuer, the audience and the time, and no signature.
+
+    Attributes:
+        authority: the file with the certificate of the authority that made the server's.
+    """
+
+    authority: Path
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {**super().options, "ca_bundle": str(self.authority)}
+
+    @property
+    def _verify(self) -> bool | str:
+        return str(self.authority)
+
+    def token(self, *, seconds: float = 3600, audience: str = "https://storage.azure.com/") -> str:
+        """Return an access token as Microsoft's identity platform issues them.
+
+        Args:
+            seconds: from now until it expires; negative for one that has.
+            audience: whom it is for.
+        """
+        now = int(time.time())
+        claims = {
+            "aud": audience,
+            "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",
+            "iat": now - 7200,
+            "nbf": now - 7200,
+            "exp": now + int(seconds),
+        }
+        parts = [json.dumps(part).encode() for part in ({"alg": "RS256", "typ": "JWT"}, claims)]
+        return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (*parts, b"unchecked"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_ambient_azure() -> Iterator[None]:
     """Keep the credentials and settings of whoever runs the tests out of them."""
@@ -125,26 +182,17 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureServer]:
 
     Listings are in the order of UTF-16, which is that of bytes but for characters beyond U+FFFF.
     """
-    options = [
-        "--blobHost", "127.0.0.1",
-        "--blobPort", "0",
-        "--inMemoryPersistence",
-        "--silent",
-        "--disableTelemetry",
-        # The name of the host does not tell the account: this one is always in the path.
-        "--disableProductStyleUrl",
-        # Microsoft's client speaks of versions of the interface that are younger than this emulator.
-        "--skipApiVersionCheck",
-    ]  # fmt: skip
-    announces = re.compile(r"successfully listens on (http://127\.0\.0\.1:\d+)\s")
-    log = tmp_path_factory.mktemp("azurite") / "log"
-    env = {"AZURITE_ACCOUNTS": f"{_ACCOUNT_NAME}:{_ACCOUNT_KEY}"}
-    with running("azurite", [*_program(), *options], announces=announces, ready=_answers, log=log, env=env) as url:
-        server = AzureServer(url, _ACCOUNT_NAME, _ACCOUNT_KEY, "azurite")
-        try:
-            yield server
-        finally:
-            server.close()
+    with _running(tmp_path_factory.mktemp("azurite")) as url:
+        yield from _served(AzureServer(url, _ACCOUNT_NAME, _ACCOUNT_KEY, "azurite"))
+
+
+@pytest.fixture(scope="session")
+def azurite_with_tokens(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureAzureServer]:
+    """Azurite behind TLS, which also takes access tokens."""
+    folder = tmp_path_factory.mktemp("azurite-with-tokens")
+    authority, pair = certificates(folder)
+    with _running(folder, "--oauth", "basic", "--cert", str(pair), "--key", str(pair)) as url:
+        yield from _served(SecureAzureServer(url, _ACCOUNT_NAME, _ACCOUNT_KEY, "azurite with tokens", authority))
 
 
 @pytest.fixture
@@ -154,19 +202,46 @@ def azurite_proxy(azurite: AzureServer) -> Iterator[Proxy]:
         yield proxy
 
 
-def _program() -> list[str]:
+def _running(folder: Path, *options: str) -> contextlib.AbstractContextManager[str]:
+    command = [
+        *_program(),
+        "--blobHost", "127.0.0.1",
+        "--blobPort", "0",
+        "--inMemoryPersistence",
+        "--silent",
+        "--disableTelemetry",
+        # The name of the host does not tell the account: this one is always in the path.
+        "--disableProductStyleUrl",
+        # Microsoft's client speaks of versions of the interface that are younger than this emulator.
+        "--skipApiVersionCheck",
+        *options,
+    ]  # fmt: skip
+    announces = re.compile(r"successfully listens on (https?://127\.0\.0\.1:\d+)\s")
+    env = {"AZURITE_ACCOUNTS": f"{_ACCOUNT_NAME}:{_ACCOUNT_KEY}"}
+    return running("azurite", command, announces=announces, ready=_answers, log=folder / "log", env=env)
+
+
+def _served(server: Server) -> Iterator[Server]:
     try:
-        return command()
-    except NotInstalledError as error:
+        yield server
+    finally:
+        server.close()
+
+
+def _program(folder: Path = install_azurite.FOLDER) -> list[str]:
+    try:
+        return install_azurite.command(folder)
+    except install_azurite.NotInstalledError as error:
         pytest.fail(str(error), pytrace=False)
 
 
 def _answers(url: str) -> None:
     """Raise unless the server answers a request: it refuses this one, which nobody has signed."""
-    import http.client
-    from urllib.parse import urlsplit
-
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=5)
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=5)
+    if parts.scheme == "https":
+        # Whose certificate it is, the clients of the tests see to.
+        connection = http.client.HTTPSConnection(parts.netloc, timeout=5, context=ssl._create_unverified_context())
     try:
         connection.request("GET", f"/{_ACCOUNT_NAME}?comp=list")
         status = connection.getresponse().status

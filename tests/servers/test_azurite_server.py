@@ -3,17 +3,19 @@
 import base64
 import concurrent.futures
 import re
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
-from azure.core.exceptions import HttpResponseError
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from tests.servers import azurite as azurite_fixtures
 from tests.servers import install_azurite
-from tests.servers.azurite import AzureServer
+from tests.servers.azurite import AzureServer, SecureAzureServer
 
 
 @pytest.fixture
@@ -102,6 +104,43 @@ class TestAzurite:
         server.close()
 
 
+class TestAzuriteWithTokens:
+    def client(self, server, token, **options):
+        credential = StaticToken(token)
+        return BlobServiceClient(server.account_url, credential, connection_verify=str(server.authority), **options)
+
+    def test_lets_in_who_has_a_token(self, azurite_with_tokens: SecureAzureServer):
+        name = azurite_with_tokens.make_container()
+        with self.client(azurite_with_tokens, azurite_with_tokens.token()) as client:
+            client.get_blob_client(name, "a").upload_blob(b"content")
+        assert azurite_with_tokens.contents(name) == {"a": b"content"}
+
+    @pytest.mark.parametrize(
+        "wrong", [{"seconds": -60}, {"audience": "https://management.azure.com/"}], ids=["expired", "of another"]
+    )
+    def test_refuses_other_tokens(self, azurite_with_tokens: SecureAzureServer, wrong):
+        token = azurite_with_tokens.token(**wrong)
+        with (
+            self.client(azurite_with_tokens, token, retry_total=0) as client,
+            pytest.raises(ClientAuthenticationError),
+        ):
+            client.create_container("never-made")
+
+    def test_is_not_trusted_without_its_authority(self, azurite_with_tokens: SecureAzureServer):
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            urllib.request.urlopen(azurite_with_tokens.account_url)
+
+
+class StaticToken:
+    """A credential of Microsoft's client: one token."""
+
+    def __init__(self, token):
+        self.found = AccessToken(token, int(time.time()) + 3600)
+
+    def get_token(self, *scopes, **options):
+        return self.found
+
+
 class TestTheInstall:
     def test_is_not_repeated(self, tmp_path, monkeypatch):
         folder = tmp_path / "tools/azurite"
@@ -148,10 +187,9 @@ class TestTheInstall:
             install_azurite.command(tmp_path / "azurite")
         assert "-m tests.servers.install_azurite" in str(raised.value)
 
-    def test_that_is_missing_fails_the_tests_that_need_it(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(azurite_fixtures, "command", lambda: install_azurite.command(tmp_path / "azurite"))
+    def test_that_is_missing_fails_the_tests_that_need_it(self, tmp_path):
         with pytest.raises(pytest.fail.Exception, match="make test"):
-            azurite_fixtures._program()
+            azurite_fixtures._program(tmp_path / "azurite")
 
     def test_names_every_package_with_its_digest(self):
         import json
