@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cloudsync_core.testing.remote import TestResult
 
 _INTERRUPTED = 130
+_SECONDS_BETWEEN_LINES = 10
 _LEFT_SHOWN = 10
 _LINES_SHOWN = 6
 _OUTCOMES = ("passed", "failed", "skipped")
@@ -29,20 +31,25 @@ class Trial:
 
     Attributes:
         console: where they are told.
+        location: what is tested.
+        tests: how many there are; 0 before it is known.
         refusals: names of the key corpus that the store refused, with its reason.
         removed: how many objects were removed again.
         left: keys that could not be removed, with the reason.
         interrupted: the user wants no more of it.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, location: str) -> None:
         self.console = console
+        self.location = location
+        self.tests = 0
         self.refusals: Mapping[str, str] = {}
         self.removed = 0
         self.left: Mapping[str, str] = {}
         self.interrupted = False
         self._findings: list[Finding] = []
         self._results: list[TestResult] = []
+        self._told_at = time.monotonic()
 
     @property
     def exit_code(self) -> int:
@@ -68,6 +75,9 @@ class Trial:
             self.console.trouble(f"failed   {result.test}", {"fg": "red"})
             text = result.details if self.console.verbosity > 0 else _beginning(result.reason)
             self.console.trouble("    " + printable_lines(text).replace("\n", "\n    "))
+        if time.monotonic() - self._told_at >= _SECONDS_BETWEEN_LINES:
+            self._told_at = time.monotonic()
+            self.console.note(f"{number(len(self._results))} of {number(self.tests)} tests done")
 
     def measured(self, measurement: Measurement) -> None:
         """Tell what an operation took."""
@@ -95,6 +105,7 @@ class Trial:
             self.console.result(line)
         counts = {outcome: len(self._of(outcome)) for outcome in _OUTCOMES}
         report = {
+            "location": self.location,
             "prefix": prefix,
             **counts,
             "refusals": dict(self.refusals),

@@ -42,6 +42,7 @@ class Remote:
         open_root: opens roots; every test has its own.
         open_missing: returns a backend whose container does not exist.
         no_missing: why clauses about missing containers cannot be tried, or "".
+        tests: how many there are; known when the first one ends.
         refusals: names of the key corpus that the store refused, with its reason; filled by the run.
         numbers: of the tests.
     """
@@ -49,6 +50,7 @@ class Remote:
     open_root: OpenRoot
     open_missing: Callable[[], Backend]
     no_missing: str = ""
+    tests: int = 0
     refusals: dict[str, str] = dataclasses.field(default_factory=dict)
     numbers: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
 
@@ -134,6 +136,7 @@ class _Session:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self._clauses:
             items[:] = [item for item in items if _clause(item.name) in self._clauses]
+        self._remote.tests = sum(_clause(item.name) is not None for item in items)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:

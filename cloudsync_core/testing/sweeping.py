@@ -9,7 +9,9 @@ from cloudsync_core.backend import Backend
 from cloudsync_core.errors import BackendError
 
 _THREADS = 8
-_BATCH = 1000
+_LEAST = 20
+_MOST = 1000
+"""Keys that are deleted between two looks at whether to go on."""
 
 
 def sweep(backend: Backend, prefix: str, stop: threading.Event) -> tuple[int, dict[str, str]]:
@@ -54,7 +56,7 @@ def _listed(backend: Backend, prefix: str) -> tuple[dict[str, str], list[str]]:
 
 def _deleted(backend: Backend, keys: list[str], stop: threading.Event) -> dict[str, str | None]:
     """Delete keys, several requests at a time; return why not, for each that was tried."""
-    size = min(_BATCH, max(backend.capabilities.bulk_delete_max, -(-len(keys) // _THREADS)))
+    size = min(_MOST, max(backend.capabilities.bulk_delete_max, _LEAST))
 
     def delete(batch: list[str]) -> dict[str, str | None]:
         if stop.is_set():

@@ -187,6 +187,35 @@ class TestS3:
         result = cloudsync("testremote", "s3://no-such-bucket", *flags(moto_s3.options), code=4)
         assert result.err.startswith("error: list s3://no-such-bucket: ")
 
+    def test_where_no_container_can_be_known_to_be_missing_that_clause_does_not_apply(self, cloudsync, moto_s3):
+        """As with credentials that may see one bucket only."""
+        bucket = moto_s3.make_bucket()
+        with proxy_before(moto_s3) as proxy:
+            proxy.rule = lambda request, forward: (
+                error(403, "AccessDenied") if request.path.startswith("/cloudsync-no-such-") else forward()
+            )
+            result = cloudsync("testremote", f"s3://{bucket}", "--clause", "L2", *flags(proxy.server.options), "--json")
+        events = result.of("clause")
+        assert [event["outcome"] for event in events] == ["skipped", "skipped"]
+        assert all(event["reason"].startswith("no container can be known to be missing: ") for event in events)
+
+    def test_a_server_that_is_gone_at_the_end_is_told(self, cloudsync, moto_s3):
+        bucket = moto_s3.make_bucket()
+        with proxy_before(moto_s3) as proxy:
+            gone = []
+
+            def goes_away(request, forward):
+                gone.extend(["now"] if "delete" in request.query else [])
+                return None if gone else forward()
+
+            proxy.rule = goes_away
+            result = cloudsync("testremote", f"s3://{bucket}", "--clause", "S1", *flags(proxy.server.options), code=1)
+        [told] = [line for line in result.err.splitlines() if line.startswith("not removed: ")]
+        assert re.match(
+            rf"not removed: {PREFIX.pattern}/: it is not known what is left there: list s3://{bucket}", told
+        )
+        assert "Traceback" not in result.err
+
     def test_a_bucket_that_may_not_be_written_is_an_error(self, cloudsync, moto_s3):
         bucket = moto_s3.make_bucket()
         with proxy_before(moto_s3) as proxy:

@@ -149,6 +149,21 @@ class TestSweeping:
         stop.set()
         assert sweep(store, "ours", stop) == (0, {f"ours/{number}": "interrupted" for number in range(3)})
 
+    def test_one_that_is_interrupted_on_its_way_tells_the_rest(self, store, monkeypatch):
+        for number in range(1000):
+            store.put(f"ours/{number}", Body(b""))
+        stop, delete = threading.Event(), MemoryBackend.delete
+
+        def interrupted(self, key, **how):
+            delete(self, key, **how)
+            stop.set()
+
+        monkeypatch.setattr(MemoryBackend, "delete", interrupted)
+        removed, left = sweep(store, "ours", stop)
+        assert 0 < removed < 1000
+        assert removed + len(left) == 1000
+        assert set(left.values()) == {"interrupted"}
+
     def test_a_whole_location_is_never_swept(self, store):
         store.put("theirs", Body(b""))
         with pytest.raises(AssertionError, match="everything would be deleted"):

@@ -22,6 +22,7 @@ from cloudsync_core.plugins.facade import Plugins
 
 if TYPE_CHECKING:
     from cloudsync_core.testing.place import Place
+    from cloudsync_core.testing.remote import TestResult
 
 CLAUSES = ("L1", "L2", "L3", "L4", "S1", "G1", "G2", "P1", "P2", "P3", "P4", "D1", "D2", "D3", "E1", "C1", "T1")
 
@@ -64,9 +65,9 @@ def testremote(
     from cloudsync_core.testing.place import Place  # noqa: PLC0415 - it needs pytest, as its package does
 
     place = Place(where, plugins, resolver)
-    trial = Trial(console)
     console.on_lost = _interrupt
     with place.open() as backend:
+        trial = Trial(console, backend.location)
         place.check_fresh(backend)
         console.note(f"testing {backend.location}: everything is written under {place.prefix}/, and removed at the end")
         try:
@@ -92,7 +93,12 @@ def _test(place: Place, trial: Trial, clauses: Sequence[str], *, benchmark: bool
         trial.found(finding)
     trial.tell_findings()
     setting = remote.Remote(place.open_root, place.open_missing, place.why_no_missing())
-    if not remote.run(setting, trial.tested, clauses):
+
+    def tested(result: TestResult) -> None:
+        trial.tests = setting.tests
+        trial.tested(result)
+
+    if not remote.run(setting, tested, clauses):
         raise KeyboardInterrupt
     trial.refusals = setting.refusals
     if benchmark:
