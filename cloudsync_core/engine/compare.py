@@ -139,10 +139,13 @@ class Evidence:
         return _shared_digest(self.source, self.target)
 
     def _shared_after_stat(self) -> tuple[Digest, Digest] | None:
-        for index in (0, 1):
+        # The side that has told none first: what the other has told may be enough.
+        for index in sorted((0, 1), key=lambda index: bool(self._infos[index].digests)):
             if self._infos[index].attributes is None:
                 self._stat(index)
-        return self._shared()
+                if (found := self._shared()) is not None:
+                    return found
+        return None
 
     def _shared_after_reading(self) -> tuple[Digest, Digest] | None:
         """Compute the digest that one side has and the other, read locally, lacks."""

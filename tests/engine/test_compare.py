@@ -188,6 +188,16 @@ class TestAuto:
         assert compare(Auto(), *sides) == Verdict(True, "same-digest", str(MD5_OF_ONE), learnt=True)
         assert told.called("stat") == []
 
+    @pytest.mark.parametrize("silent", ["source", "target"])
+    def test_only_the_store_whose_listing_told_no_digest_is_asked_for_it(self, silent):
+        quiet, told = Scripted(Shaped(memory(), listed=bare)), Scripted(Shaped(memory(), listed=without_attributes))
+        for store_of in (quiet, told):
+            store(store_of, "k", b"1")
+        sides = (quiet, told) if silent == "source" else (told, quiet)
+        remote = [Shaped(side, local_reads=False) for side in sides]
+        assert compare(Auto(), *remote) == Verdict(True, "same-digest", str(MD5_OF_ONE), learnt=True)
+        assert (quiet.called("stat"), told.called("stat")) == (["k"], [])
+
     def test_two_local_sides_are_both_read(self):
         source, target = plain(local_reads=True), plain(local_reads=True)
         store(source, "k", b"1")
