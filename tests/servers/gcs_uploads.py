@@ -5,6 +5,7 @@ and https://cloud.google.com/storage/docs/performing-resumable-uploads. What tho
 
 - a chunk that is not the last one has at least 256 KiB; of one that is no multiple of that only the multiple is kept;
 - a chunk that begins behind what is held is 503 in `text/plain`; of one that begins before, the known part is skipped;
+- what comes without a content type is stored without one, and served as `application/octet-stream`;
 - a session that is finished goes on answering with its object, one that is cancelled with 499;
 - conditions are judged when a session begins and again when it ends.
 """
@@ -67,7 +68,7 @@ class Uploads:
         """Answer a request to the upload path that begins something: an object in one request, or a session."""
         kind = request.query.get("uploadType")
         if kind == "media":
-            metadata = {"contentType": request.headers.get("content-type", "application/octet-stream")}
+            metadata = {"contentType": request.headers.get("content-type")}
             return self._insert(bucket, request.query, metadata, bytes(request.body))
         if kind == "multipart":
             return self._insert(bucket, request.query, *_related(request))
@@ -104,7 +105,7 @@ class Uploads:
     def _begin(self, bucket: Bucket, request: Request, url: str) -> Response:
         metadata = json_body(request.body)
         name = check_name(request.query.get("name") or metadata.get("name"))
-        metadata.setdefault("contentType", request.headers.get("x-upload-content-type", "application/octet-stream"))
+        metadata.setdefault("contentType", request.headers.get("x-upload-content-type"))
         length = request.headers.get("x-upload-content-length")
         with self._store.lock:
             check(request.query, bucket.find(name))
@@ -191,7 +192,7 @@ def _related(request: Request) -> tuple[dict[str, Any], bytes]:
         raise Refusal(400, "badContent", "A multipart upload has two parts: metadata and media.")
     (_, text), (headers, content) = found
     metadata = json_body(text)
-    metadata.setdefault("contentType", headers.get("content-type", "application/octet-stream"))
+    metadata.setdefault("contentType", headers.get("content-type"))
     return metadata, content
 
 

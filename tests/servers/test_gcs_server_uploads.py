@@ -86,6 +86,22 @@ class TestInOneRequest:
     def test_the_metadata_outdoes_the_part_in_the_content_type(self, insert):
         assert insert({"name": "a", "contentType": "text/plain"}).json["contentType"] == "text/plain"
 
+    @pytest.mark.parametrize("kind", ["media", "multipart", "resumable"])
+    def test_what_comes_without_a_content_type_is_stored_without_one(self, gcs: GcsServer, bucket, kind):
+        path = f"/upload/storage/v1/b/{bucket}/o"
+        if kind == "media":
+            gcs.ask("POST", path, b"content", uploadType=kind, name="a")
+        elif kind == "multipart":
+            body = b'--b0\r\n\r\n{"name": "a"}\r\n--b0\r\n\r\ncontent\r\n--b0--'
+            gcs.ask("POST", path, body, {"Content-Type": "multipart/related; boundary=b0"}, uploadType=kind)
+        else:
+            begun = gcs.ask("POST", path, uploadType=kind, name="a")
+            gcs.ask("PUT", begun.headers["location"].removeprefix(gcs.endpoint_url), b"content")
+        assert gcs.contents(bucket) == {"a": b"content"}
+        assert "contentType" not in gcs.resource(bucket, "a")
+        answer = gcs.ask("GET", f"b/{bucket}/o/a", alt="media")
+        assert answer.headers["content-type"] == "application/octet-stream"
+
     def test_the_name_in_the_query_outdoes_the_metadata(self, gcs: GcsServer, bucket, insert):
         insert({"name": "in the metadata"}, name="in the query")
         assert list(gcs.contents(bucket)) == ["in the query"]
