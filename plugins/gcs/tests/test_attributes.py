@@ -51,6 +51,21 @@ def test_B05_times_are_read_to_the_nanosecond(text, nanoseconds):
     assert attributes.read_time(text) == nanoseconds
 
 
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("2009-02-13T23:31:30Z", 1_234_567_890_000_000_000),
+        ("2009-02-13T23:31:30.123Z", 1_234_567_890_123_000_000),
+        ("2009-02-14T00:31:30.123456+01:00", 1_234_567_890_123_456_000),
+        ("2009-02-13T23:31:30", None),
+        ("now", None),
+        (None, None),
+    ],
+)
+def test_B20_the_servers_times_are_of_utc(text, nanoseconds):
+    assert attributes.instant(text) == nanoseconds
+
+
 def test_times_are_written_as_other_tools_read_them():
     resource = attributes.to_resource(Attributes(mtime_ns=1_234_567_890_120_000_000))
     assert resource["metadata"] == {"mtime": "2009-02-13T23:31:30.12Z", "goog-reserved-file-mtime": "1234567890"}

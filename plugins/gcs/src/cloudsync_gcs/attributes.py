@@ -22,6 +22,7 @@ _BILLION = 1_000_000_000
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d\d:\d\d)")
 _SECONDS = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 HEADERS = {
@@ -113,6 +114,15 @@ def read_time(text: str) -> int | None:
     except ValueError:
         return None
     return (moment - _EPOCH) // dt.timedelta(seconds=1) * _BILLION + int((match[2] or "").ljust(9, "0"))
+
+
+def instant(text: object) -> int | None:
+    """Return the nanoseconds since the epoch of a time that the server tells, `None` of what is none."""
+    try:
+        moment = dt.datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else (moment - _EPOCH) // _MICROSECOND * 1000
 
 
 def _is_unicode(text: str) -> bool:

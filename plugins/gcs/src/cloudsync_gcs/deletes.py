@@ -32,6 +32,9 @@ _NO_BATCHES = {404, 405, 501}
 Item = tuple[str, Version | None]
 """A key, and the version that the object must still be."""
 
+_Together = Future[list[DeleteResult] | None]
+"""What becomes of a batch; `None` where the server knows no batches."""
+
 
 class Deleter:
     """Removes objects of one place; safe to use from many threads.
@@ -55,26 +58,33 @@ class Deleter:
     def delete_many(self, items: Sequence[Item]) -> Iterator[DeleteResult]:
         """Remove objects and report every one; see `Backend.delete_many`."""
         left = iter(items)
-        pending: collections.deque[tuple[list[Item], Future[list[DeleteResult] | None]]] = collections.deque()
+        pending: collections.deque[tuple[list[Item], _Together | None]] = collections.deque()
         try:
             while batch := list(itertools.islice(left, MOST_KEYS)):
-                work = self._delete_together if self._batches and len(batch) > 1 else _nothing
-                pending.append((batch, self._place.connection.submit(functools.partial(work, batch))))
+                pending.append((batch, self._begin_together(batch)))
                 if len(pending) >= IN_FLIGHT:
                     yield from self._results(*pending.popleft())
             while pending:
                 yield from self._results(*pending.popleft())
         finally:
             for _, deleting in pending:
-                deleting.cancel()
+                if deleting is not None:
+                    deleting.cancel()
 
-    def _results(self, batch: list[Item], deleting: Future[list[DeleteResult] | None]) -> Iterator[DeleteResult]:
-        """Yield what became of a batch; where the server knows no batches, objects are deleted side by side."""
-        results = deleting.result()
-        if results is not None:
-            yield from results
-            return
-        self._batches = self._batches and len(batch) == 1
+    def _begin_together(self, batch: list[Item]) -> _Together | None:
+        """Begin one request for a batch; `None` where each object has a request of its own."""
+        if not self._batches or len(batch) == 1:
+            return None
+        return self._place.connection.submit(functools.partial(self._delete_together, batch))
+
+    def _results(self, batch: list[Item], deleting: _Together | None) -> Iterator[DeleteResult]:
+        """Yield what became of a batch; without a request for all of it, its objects are deleted side by side."""
+        if deleting is not None:
+            results = deleting.result()
+            if results is not None:
+                yield from results
+                return
+            self._batches = False
         begun = [self._place.connection.submit(functools.partial(self._delete_one, *item)) for item in batch]
         try:
             for one in begun:
@@ -171,8 +181,3 @@ class Deleter:
         error = meaning(failure, key)
         assert error is not None
         return DeleteResult(key, named(error, "delete", self._place.location, key))
-
-
-def _nothing(batch: Sequence[Item]) -> None:
-    """Ask for nothing: what is alone needs no batch."""
-    del batch

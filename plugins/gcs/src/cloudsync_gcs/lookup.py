@@ -39,7 +39,7 @@ class Lister:
     def _row(self, page: ListedPage, key: str, index: int) -> ObjectInfo:
         """Return the entry of one row of a page."""
         generation = page.etags[index]
-        created = attributes.read_time(page.modified[index])
+        created = attributes.instant(page.modified[index])
         with self._place.errors("list", key):
             if created is None:
                 raise UnexpectedBackendError("the server's listing holds a time that is none")

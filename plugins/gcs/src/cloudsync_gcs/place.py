@@ -24,7 +24,6 @@ LONGEST_NAME = 1024
 """Bytes of a whole name in UTF-8 (https://cloud.google.com/storage/docs/objects#naming)."""
 
 _RESERVED = ".well-known/acme-challenge/"
-_LINE_BREAKS = ("\r", "\n")
 
 
 def problem(name: str) -> str | None:
@@ -32,7 +31,7 @@ def problem(name: str) -> str | None:
 
     https://cloud.google.com/storage/docs/objects#naming
     """
-    if any(character in name for character in _LINE_BREAKS):
+    if "\n" in name or "\r" in name:
         return "a name in Google Cloud Storage holds no line break"
     if name in {".", ".."}:
         return f"no object of Google Cloud Storage can have the name {name!r}"
@@ -148,27 +147,24 @@ class Place:
 
     def describe(self, key: str, resource: Mapping[str, Any]) -> ObjectInfo:
         """Return what the resource of an object says of it."""
-        carried = attributes.from_resource(resource)
-        return self._told(key, resource, versions.digests(resource), carried)
+        return self.written(key, resource, versions.digests(resource), attributes.from_resource(resource))
 
     def written(
         self, key: str, resource: Mapping[str, Any], digests: tuple[Digest, ...], carried: Attributes | None
     ) -> ObjectInfo:
-        """Return what the answer to a write says of the object.
+        """Return what a resource, or the part of one that answers a write, says of an object.
 
         Args:
             key: the object.
             resource: the answer.
-            digests: those of its content that are proven.
+            digests: those of its content that are known to be right.
             carried: what it carries.
-        """
-        return self._told(key, resource, digests, carried)
 
-    def _told(
-        self, key: str, resource: Mapping[str, Any], digests: tuple[Digest, ...], carried: Attributes | None
-    ) -> ObjectInfo:
+        Raises:
+            UnexpectedBackendError: the answer tells no generation, or no size.
+        """
         version = versions.version(resource)
-        created = attributes.read_time(str(resource.get("timeCreated", "")))
+        created = attributes.instant(resource.get("timeCreated"))
         modified_ns = time.time_ns() if created is None else created
         return ObjectInfo(key, size(resource), version.etag or "", modified_ns, version, digests, carried)
 

@@ -95,11 +95,13 @@ def confirmed(resource: Mapping[str, Any], sent: tuple[Digest, ...]) -> tuple[Di
     Raises:
         IntegrityError: it tells another one.
     """
-    stored = {digest.algorithm: digest for digest in digests(resource)}
+    found = []
     for digest in sent:
-        told = stored.get(digest.algorithm)
-        if told is not None and told != digest:
+        stored = hexadecimal(digest.algorithm, resource.get(FIELDS[digest.algorithm]))
+        if stored == digest.value:
+            found.append(digest)
+        elif stored is not None:
             raise IntegrityError(
-                f"the server stored the object with the {digest.algorithm} {told.value}, sent was {digest.value}"
+                f"the server stored the object with the {digest.algorithm} {stored}, sent was {digest.value}"
             )
-    return tuple(digest for digest in sent if digest.algorithm in stored)
+    return tuple(found)
