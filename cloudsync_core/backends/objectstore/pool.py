@@ -37,6 +37,7 @@ class Pool:
         proxy: stands before the server, if there is one.
         connect_timeout: seconds to wait for a connection.
         read_timeout: seconds to wait for the next bytes of an answer.
+        idle_seconds: how long a connection may wait for its next request.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Pool:
         *,
         connect_timeout: float,
         read_timeout: float,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._server = server
         self._context = context
         self._proxy = proxy
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._idle_seconds = idle_seconds
         self._idle: _Idle = collections.deque()
         self._busy: set[socket.socket] = set()
         self._closed = False
@@ -64,7 +67,7 @@ class Pool:
         Raises:
             TransportError: the server cannot be reached.
         """
-        since = time.monotonic() - IDLE_SECONDS
+        since = time.monotonic() - self._idle_seconds
         while self._idle:
             try:
                 sock, used = self._idle.pop()

@@ -1,5 +1,9 @@
 """What an object carries survives the way to Azure and back."""
 
+import json
+import os
+import subprocess
+
 import pytest
 from cloudsync_azure.attributes import METADATA, AttributesError, from_headers, is_folder, to_headers
 from hypothesis import example, given
@@ -8,6 +12,7 @@ from hypothesis import strategies as st
 from cloudsync_core.body import Body
 from cloudsync_core.errors import Disposition
 from cloudsync_core.models import Attributes
+from tests.servers.s3 import rclone_binary
 
 names = st.text(st.characters(exclude_categories=["Cs", "Lu", "Lt"]), min_size=1, max_size=20).filter(
     lambda name: name == name.lower() and name != "mtime"
@@ -110,6 +115,34 @@ def test_content_type_that_azure_makes_up_is_none():
 )
 def test_directories_are_known(headers, folder):
     assert is_folder(headers) is folder
+
+
+def test_rclone_reads_and_writes_the_same_times(azurite, backend, tmp_path):
+    """Two tools may work on one container, each seeing what the other says of the files."""
+    (tmp_path / "theirs").write_text("x")
+    os.utime(tmp_path / "theirs", ns=(0, 1_234_567_890_123_456_789))
+    settings = {
+        "RCLONE_CONFIG": os.devnull,
+        "RCLONE_CONFIG_AZ_TYPE": "azureblob",
+        "RCLONE_CONFIG_AZ_ACCOUNT": azurite.account_name,
+        "RCLONE_CONFIG_AZ_KEY": azurite.account_key,
+        "RCLONE_CONFIG_AZ_ENDPOINT": azurite.account_url,
+    }
+    remote = f"az:{backend.place.address.container}/root"
+
+    def rclone(*arguments):
+        command = [rclone_binary(), *arguments]
+        return subprocess.run(
+            command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
+        ).stdout
+
+    rclone("copy", str(tmp_path), remote)
+    theirs = backend.stat("theirs")
+    assert theirs.attributes == Attributes(mtime_ns=1_234_567_890_123_456_789)
+    backend.put("ours", Body(b"x"), attributes=Attributes(mtime_ns=987_654_321_000_000_001))
+    listed = {entry["Path"]: entry for entry in json.loads(rclone("lsjson", "--hash", remote))}
+    assert listed["ours"]["ModTime"] == "2001-04-19T04:25:21.000000001Z"
+    assert listed["ours"]["Hashes"]["md5"] == listed["theirs"]["Hashes"]["md5"] == theirs.digests[0].value
 
 
 def test_microsofts_client_reads_what_is_written(backend):

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+IDLE_SECONDS = 4.0
+"""How long a connection may wait for its next request. Azurite keeps one for five seconds, and ends it without a word."""
+
 IN_FLIGHT = 32
 """Requests at most that were begun and not waited for yet; more wait for their turn."""
 
@@ -128,7 +131,14 @@ class Connection:
 
             return ExactClient(self._environment, options)
         tls = functools.cache(functools.partial(_context, self._environment.ca_bundle, verify=options.verify_tls))
-        pool = Pool(server, tls, proxy, connect_timeout=options.connect_timeout, read_timeout=options.read_timeout)
+        pool = Pool(
+            server,
+            tls,
+            proxy,
+            connect_timeout=options.connect_timeout,
+            read_timeout=options.read_timeout,
+            idle_seconds=IDLE_SECONDS,
+        )
         return Wire(server, pool, authorise=self.authorise, proxy=proxy, user_agent=USER_AGENT)
 
     def _refuse_after_a_fork(self) -> None:
