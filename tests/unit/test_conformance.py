@@ -207,7 +207,7 @@ class ChecksBeforeItWrites(MemoryBackend):
             with contextlib.suppress(ObjectNotFoundError):
                 self.stat(key)
                 raise ObjectExistsError("there is one")
-            time.sleep(0.02)
+            time.sleep(0.1)
         return super().put(key, body, attributes=attributes)
 
 
@@ -216,7 +216,7 @@ class ChecksTheVersionBeforeItWrites(MemoryBackend):
         if isinstance(condition, IfMatch):
             if self.stat(key).version != condition.version:
                 raise PreconditionFailedError("it is another version")
-            time.sleep(0.02)
+            time.sleep(0.1)
         return super().put(key, body, attributes=attributes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -17,6 +18,8 @@ from cloudsync_core.models import IF_ABSENT, Attributes, IfMatch, Version
 from cloudsync_core.testing.clauses.setting import MakeBackend, Setting, content, names, not_declared, store
 
 _WRITERS = 6
+_PATIENCE = 60.0
+"""Seconds for so many threads to start."""
 
 
 class ConditionClauses(Setting):
@@ -42,8 +45,11 @@ class ConditionClauses(Setting):
             not_declared("put_if_absent")
 
     def test_P4_of_many_writers_if_absent_lets_one_in(self, backend: Backend) -> None:
+        together = threading.Barrier(_WRITERS)
+
         def write(number: int) -> bytes | None:
             data = b"writer %d" % number
+            together.wait(_PATIENCE)
             try:
                 store(backend, "object", data, condition=IF_ABSENT)
             except (ObjectExistsError, UnsupportedOperationError):
@@ -60,8 +66,11 @@ class ConditionClauses(Setting):
     def test_P4_of_many_writers_if_match_lets_one_in(self, backend: Backend) -> None:
         version = store(backend, "object", b"the version that all of them know").version
 
+        together = threading.Barrier(_WRITERS)
+
         def write(number: int) -> bytes | None:
             data = b"writer %d" % number
+            together.wait(_PATIENCE)
             try:
                 store(backend, "object", data, condition=IfMatch(version))
             except (PreconditionFailedError, UnsupportedOperationError):
