@@ -13,15 +13,15 @@ def copied_inside(work: Work, record: Record, _: Pair) -> None:
     """The provider copies: what would pass does not."""
     if not _is_performed(work):
         return
-    lost = len(_lost(work))
+    lost = len(work.lost)
     report = record.report
     report.pop("bytes_transferred", None)
     report.pop("requests.source.get", None)
     # What was lost is found again by its digest.
     written = len(work.writes) - lost
     _add(record, verified__md5=-written, verified__server_copy=written)
-    puts = report.pop("requests.target.put", 0)
     # A read that is cut is no part of a copy.
+    puts = report.pop("requests.target.put", 0) - len(work.cut)
     _add(record, requests__target__copy=puts, requests__source__stat=_ruled(work))
     for place in [place for place in report if place.startswith("failures.") and isinstance(report[place], list)]:
         report[place] = [text.replace("put ", "copy ", 1) for text in report[place]]
@@ -32,7 +32,7 @@ def copied_inside(work: Work, record: Record, _: Pair) -> None:
 
 def copied_once_more(work: Work, record: Record, _: Pair) -> None:
     """A conditional copy whose answer was lost is made again, as if nobody had made it."""
-    again = sum(key in work.updates for key in _lost(work))
+    again = sum(key in work.updates for key in work.lost)
     _add(record, verified__md5=-again, verified__server_copy=again, requests__target__stat=-again)
 
 
@@ -47,13 +47,13 @@ def not_copied_with_other_headers(work: Work, record: Record, _: Pair) -> None:
 
 def lost_parts_looked_up(work: Work, record: Record, _: Pair) -> None:
     """The digest of a large object is asked for when the answer to its copy was lost."""
-    _add(record, requests__source__stat=sum(len(work.source[key].data) > BOUNDARY for key in _lost(work)))
+    _add(record, requests__source__stat=sum(len(work.source[key].data) > BOUNDARY for key in work.lost))
 
 
 def looked_at_before_replaced(work: Work, record: Record, _: Pair) -> None:
     """A look stands for the condition of a put; it also finds what an earlier attempt wrote."""
     if _is_performed(work):
-        again = sum(key in work.updates for key in _lost(work))
+        again = sum(key in work.updates for key in work.lost)
         updates = len(work.updates)
         _add(record, requests__target__stat=updates + again, requests__target__put=-again, requests__source__get=-again)
 
@@ -61,14 +61,16 @@ def looked_at_before_replaced(work: Work, record: Record, _: Pair) -> None:
 def looked_at_before_deleted(work: Work, record: Record, _: Pair) -> None:
     """A look stands for the condition of a delete."""
     if _is_performed(work):
-        _add(record, requests__target__stat=len(work.removed))
+        _add(record, requests__target__stat=len(work.removed | work.stuck))
 
 
 def deleted_in_bulk(work: Work, record: Record, pair: Pair) -> None:
     """One request deletes many objects."""
-    deletes = record.report.get("requests.target.delete", 0)
-    requests = -(-deletes // pair.target.can.bulk_delete_max)
-    _add(record, requests__target__delete=requests - deletes)
+    told = record.report.get("requests.target.delete", 0)
+    if told:
+        again = len(work.troubled("delete", "answered 503", "answered 500")) - len(work.stuck)
+        requests = -(-len(work.removed | work.stuck) // pair.target.can.bulk_delete_max) + again
+        _add(record, requests__target__delete=requests - told)
 
 
 def asked_for_folders(work: Work, record: Record, _: Pair) -> None:
@@ -86,18 +88,51 @@ def target_hashed(work: Work, record: Record, _: Pair) -> None:
     _add(record, requests__target__get=_of(work, "drifted", "unknown"))
 
 
-def parts_looked_up(work: Work, record: Record, pair: Pair) -> None:
+def source_parts_looked_up(work: Work, record: Record, pair: Pair) -> None:
     """The digest of what was uploaded in parts is asked for."""
-    edited = _edited_parts(work)
-    _add(record, requests__source__stat=len(edited))
+    edited, unknown = _large(work, "edited"), _large(work, "unknown")
+    both = len(edited) + len(unknown)
+    _add(record, requests__source__stat=both)
     # Then the target is asked, in its own way, for the digest of the same parts.
-    if pair.target.can.local_reads:
-        _add(record, requests__target__get=len(edited))
+    if not pair.target.can.local_reads:
+        _add(record, requests__target__stat=both)
     else:
-        _add(record, requests__target__stat=len(edited))
+        # Where the target tells no digests, what nobody knows is read in any case.
+        _add(record, requests__target__get=both if pair.target.store.lists_digests else len(edited))
     if not pair.knows_parts_differently:
         for key in edited:
             record.events[key]["reason"] = "digest"
+
+
+def target_parts_looked_up(work: Work, record: Record, pair: Pair) -> None:
+    """The digest of what was uploaded in parts is asked for, if the base does not have it."""
+    unknown = len(_large(work, "unknown"))
+    _add(record, requests__target__stat=unknown)
+    # Then the source is asked, in its own way, for the digest of the same parts.
+    if not pair.source.can.local_reads:
+        _add(record, requests__source__stat=unknown)
+    elif pair.source.store.lists_digests:
+        _add(record, requests__source__get=unknown)
+
+
+def copied_again(work: Work, record: Record, _: Pair) -> None:
+    """What cannot be told apart is taken for changed."""
+    if not _is_performed(work):
+        return
+    unknown = {key: work.source[key] for key in _large(work, "unknown")}
+    count = len(unknown)
+    _add(record, counts__updated=count, counts__unchanged=-count, verified__md5=count)
+    _add(record, requests__source__get=count, requests__target__put=count)
+    _add(record, bytes_transferred=sum(len(new.data) for new in unknown.values()))
+    told = {"event": "action_finished", "action": "update", "reason": "no-base", "status": "done"}
+    record.events |= {key: {**told, "size": len(new.data)} for key, new in unknown.items()}
+
+
+def copies_looked_up(work: Work, record: Record, _: Pair) -> None:
+    """The digest of what was copied in one part is asked for, if the base does not have it."""
+    small = set(work.doubts) - set(_large(work, *work.doubts.values()))
+    doubts = [key for key in small if work.target[key].copied and work.doubts[key] in {"unknown", "drifted"}]
+    _add(record, requests__target__stat=len(doubts))
 
 
 def not_told_apart(work: Work, record: Record) -> None:
@@ -115,7 +150,7 @@ def read_back(work: Work, record: Record, _: Pair) -> None:
     """What was written is read, as far as there is anything to read."""
     if not _is_performed(work):
         return
-    told = {key: new for key, new in work.writes.items() if key not in _lost(work)}
+    told = {key: new for key, new in work.writes.items() if key not in work.lost}
     empty = sum(not new.data for new in told.values())
     read = len(told) - empty
     _add(record, verified__md5=-len(told), verified__size=empty, verified__readback=read, requests__target__get=read)
@@ -123,7 +158,7 @@ def read_back(work: Work, record: Record, _: Pair) -> None:
 
 def lost_read_back(work: Work, record: Record, _: Pair) -> None:
     """What was written without an answer is read."""
-    lost = len(_lost(work))
+    lost = len(work.lost)
     _add(record, verified__md5=-lost, verified__readback=lost, requests__target__get=lost)
 
 
@@ -140,16 +175,12 @@ def _is_performed(work: Work) -> bool:
     return work.step.command == "run" and not work.refused
 
 
-def _lost(work: Work) -> list[str]:
-    return work.troubled("lost its answer")
-
-
 def _of(work: Work, *doubts: str) -> int:
     return sum(doubt in doubts for doubt in work.doubts.values())
 
 
-def _edited_parts(work: Work) -> list[str]:
-    return [key for key, doubt in work.doubts.items() if doubt == "edited" and len(work.source[key].data) > BOUNDARY]
+def _large(work: Work, *doubts: str) -> list[str]:
+    return [key for key, doubt in work.doubts.items() if doubt in doubts and len(work.source[key].data) > BOUNDARY]
 
 
 def _ruled(work: Work) -> int:

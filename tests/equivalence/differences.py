@@ -103,7 +103,28 @@ DIFFERENCES = (
         "a large object that was written again is looked at on both sides, and the reason is `digest`",
         "the source's listing tells no digest of what was uploaded in parts",
         lambda pair: pair.source.store.lists_digests and not pair.source.store.lists_digests_of_parts,
-        changes.parts_looked_up,
+        changes.source_parts_looked_up,
+    ),
+    Difference(
+        "a large object of which the state knows nothing is looked at on both sides",
+        "the target's listing tells no digest of what was uploaded in parts",
+        lambda pair: (
+            pair.target.store.lists_digests and not pair.target.store.lists_digests_of_parts and not pair.copies_inside
+        ),
+        changes.target_parts_looked_up,
+    ),
+    Difference(
+        "an object of which the state knows nothing is looked at (`stat`) on the target",
+        "what was copied inside a server other than Amazon's was copied in parts, of which the listing tells no digest",
+        lambda pair: pair.copies_inside and pair.target.store.completes_parts_unasked,
+        changes.copies_looked_up,
+    ),
+    Difference(
+        "a large object of which the state knows nothing is copied again",
+        "one side tells the MD5 of what was uploaded in parts, the other that of its parts, and reading either costs a "
+        "network",
+        lambda pair: pair.knows_parts_differently,
+        changes.copied_again,
     ),
     Difference(
         "`cloudsync check` without `--download` cannot tell whether large objects are equal",

@@ -8,20 +8,20 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NoReturn
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body, ObjectReader
 from cloudsync_core.errors import BackendError, ThrottledError, UnavailableError
 from cloudsync_core.layers.layer import Layer
-from cloudsync_core.models import ObjectInfo, Page
+from cloudsync_core.models import DeleteResult, ObjectInfo, Page, Version
 from cloudsync_core.runs import Side
 
 _UNTIL_TOLD_APART = 0.02
 """Seconds; see `cloudsync_core.backends._file_info.RESOLUTION_NS`."""
 
-Verb = Literal["list", "get", "write"]
+Verb = Literal["list", "get", "write", "delete"]
 Trouble = Literal["answered 503", "answered 500", "cut in the middle", "lost its answer", "killed"]
 
 
@@ -35,7 +35,7 @@ class Fault:
 
     Attributes:
         side: the store that they are sent to.
-        verb: what is asked for; a "write" is a put, or a copy inside the provider.
+        verb: what is asked for; a "write" is a put, or a copy inside the provider, a "delete" that of one among many.
         trouble: what happens.
         key: the object; `None` for a listing.
         times: how many requests, from the first on.
@@ -94,6 +94,13 @@ class Faulty(Layer):
     def copy(self, source: Backend, info: ObjectInfo, key: str, **options: Any) -> ObjectInfo:
         """Copy; as `put`."""
         return self._write("copy", key, lambda: super(Faulty, self).copy(source, info, key, **options))
+
+    def delete_many(self, items: Sequence[tuple[str, Version | None]]) -> Iterator[DeleteResult]:
+        """Delete; a fault refuses one of the objects."""
+        troubles = {key: trouble for key, _ in items if (trouble := self._next("delete", key)) is not None}
+        yield from self.inner.delete_many([item for item in items if item[0] not in troubles])
+        for key, trouble in troubles.items():
+            yield DeleteResult(key, self._error(trouble, "delete", key))
 
     def _write(self, operation: str, key: str, write: Callable[[], ObjectInfo], body: Body | None = None) -> ObjectInfo:
         trouble = self._next("write", key)

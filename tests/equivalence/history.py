@@ -52,6 +52,7 @@ class Step:
         faults: what goes wrong in the run.
         command: what is run; without faults, through the command line.
         rules: of the job, in place of those in `RULES`.
+        forgets: whether the state database is lost before the run.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Step:
     faults: tuple[Fault, ...] = ()
     command: Literal["run", "dry run", "check"] = "run"
     rules: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    forgets: bool = False
 
     @property
     def kills(self) -> bool:
@@ -196,6 +198,9 @@ HISTORY = (
             on_source("faults/refused", "refused once"),
             on_source("faults/large", noise(3 * BOUNDARY, 3)),
             on_source("faults/cut", "its content is cut short once"),
+            on_source("faults/cut-large", noise(_SIZES["many-chunks"], 6)),
+            gone("there/other"),
+            gone("plain/new"),
             on_source("faults/answer", "its answer is lost"),
             on_source("faults/answer-large", noise(2 * BOUNDARY, 4)),
             on_source("plain/grows", "its answer is lost, too"),
@@ -206,6 +211,8 @@ HISTORY = (
             Fault("target", "write", "answered 503", "faults/refused"),
             Fault("target", "write", "answered 500", "faults/large"),
             Fault("source", "get", "cut in the middle", "faults/cut"),
+            Fault("source", "get", "cut in the middle", "faults/cut-large"),
+            Fault("target", "delete", "answered 503", "there/other"),
             Fault("target", "write", "lost its answer", "faults/answer"),
             Fault("target", "write", "lost its answer", "faults/answer-large"),
             Fault("target", "write", "lost its answer", "plain/grows"),
@@ -236,6 +243,13 @@ HISTORY = (
     ),
     Step("the next run completes what was begun"),
     Step("nothing has happened since the crash"),
+    Step(
+        "an object that cannot be deleted",
+        (gone("faults/refused"), gone("faults/cut"), gone("faults/beside")),
+        (Fault("target", "delete", "answered 500", "faults/cut", times=99),),
+        rules={"retries": 2},
+    ),
+    Step("the state is lost, and what is there is found to be right", forgets=True),
     Step("more deletes than the job allows", (gone("plain/empty"), gone("plain/stays")), rules={"max_delete": 1}),
     Step("the deletes are allowed"),
     Step("a check that finds no difference", command="check"),

@@ -16,7 +16,7 @@ from tests.equivalence.doomed import Doomed
 from tests.equivalence.faults import DiedError
 from tests.equivalence.history import HISTORY, Edit, Object, Step
 from tests.equivalence.records import Record, record
-from tests.equivalence.runs import check_arguments, run_by_command, run_in_python, write_config
+from tests.equivalence.runs import check_arguments, forget, run_by_command, run_in_python, write_config
 from tests.equivalence.stores import Place
 from tests.equivalence.story import Objects
 
@@ -50,6 +50,8 @@ def play(source: Place, target: Place, folder: Path, doomed: Doomed | None) -> P
         places: dict[Side, Backend] = {"source": left, "target": right}
         for number, step in enumerate(HISTORY):
             _happen(places, step.edits)
+            if step.forgets:
+                forget(folder)
             config = write_config(folder, source, target, step.rules)
             if step.kills:
                 _killed(config, number, doomed)

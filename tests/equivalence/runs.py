@@ -38,6 +38,12 @@ def write_config(folder: Path, source: Place, target: Place, rules: Mapping[str,
     return path
 
 
+def forget(folder: Path) -> None:
+    """Remove the state of the runs before."""
+    for path in folder.glob("state.db*"):
+        path.unlink()
+
+
 def run_by_command(arguments: Sequence[str]) -> tuple[list[str], int]:
     """Call the command line in this process; return the lines that it prints to standard output, and its exit code."""
     printed, code = io.StringIO(), None

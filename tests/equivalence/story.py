@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from cloudsync_core.runs import Side
+from tests.equivalence.faults import Trouble, Verb
 from tests.equivalence.history import HEADER_RULE, HISTORY, RULES, Object, Step
 from tests.equivalence.records import Record
 from tests.equivalence.runs import JOB
@@ -19,6 +20,9 @@ Objects = dict[str, Object]
 Doubt = Literal["touched", "edited", "drifted", "unknown"]
 """Why two objects of one size have to be looked at: the source was written again with the same content, or with other
 content, or the target was written by others, or nothing is known of the two."""
+
+READ_AT_ONCE = 1024 * 1024
+"""Bytes up to which an object is read before it is written, so that a cut of it costs no second put."""
 
 _EXCLUDED = "scratch/"
 
@@ -37,6 +41,7 @@ class Work:
         deletes: keys to remove.
         doubts: pairs of one size of which the base does not say whether they are equal.
         failed: keys of `adds` that cannot be written.
+        stuck: keys of `deletes` that cannot be removed.
         refused: whether the run's deletes are more than are allowed.
     """
 
@@ -49,6 +54,7 @@ class Work:
     deletes: set[str] = dataclasses.field(default_factory=set)
     doubts: dict[str, Doubt] = dataclasses.field(default_factory=dict)
     failed: set[str] = dataclasses.field(default_factory=set)
+    stuck: set[str] = dataclasses.field(default_factory=set)
     refused: bool = False
 
     @property
@@ -59,17 +65,27 @@ class Work:
     @property
     def removed(self) -> set[str]:
         """Return the keys that the run removes."""
-        return set() if self.failed or self.refused else self.deletes
-
-    def troubled(self, trouble: str, side: Side = "target") -> list[str]:
-        """Return the keys whose requests meet a trouble, as often as they do."""
-        met = [fault for fault in self.step.faults if (fault.trouble, fault.side) == (trouble, side) and fault.key]
-        return [fault.key for fault in met for _ in range(min(fault.times, self.attempts)) if fault.key]
+        return set() if self.failed or self.refused else self.deletes - self.stuck
 
     @property
     def attempts(self) -> int:
         """Return how many times an operation is attempted."""
         return int(self.step.rules.get("retries", RULES["retries"]))
+
+    def troubled(self, verb: Verb, *troubles: Trouble) -> list[str]:
+        """Return the keys whose requests meet one of these troubles, each as often as it does."""
+        met = [fault for fault in self.step.faults if fault.verb == verb and fault.trouble in troubles and fault.key]
+        return [fault.key for fault in met for _ in range(min(fault.times, self.attempts)) if fault.key]
+
+    @property
+    def lost(self) -> list[str]:
+        """Return the keys that are written without an answer."""
+        return self.troubled("write", "lost its answer")
+
+    @property
+    def cut(self) -> list[str]:
+        """Return the keys whose content is cut, but for those that are read before anything is written."""
+        return [key for key in self.troubled("get", "cut in the middle") if len(self.source[key].data) > READ_AT_ONCE]
 
 
 def story() -> Iterator[tuple[Work, Objects, Objects]]:
@@ -77,6 +93,8 @@ def story() -> Iterator[tuple[Work, Objects, Objects]]:
     sides: dict[Side, Objects] = {"source": {}, "target": {}}
     base: dict[str, tuple[Object, Object]] = {}
     for step in HISTORY:
+        if step.forgets:
+            base.clear()
         for edit in step.edits:
             if edit.written is None:
                 del sides[edit.side][edit.key]
@@ -115,7 +133,9 @@ def _work(step: Step, source: Objects, target: Objects, base: dict[str, tuple[Ob
             work.doubts[key] = "touched" if new.data == old.data else "edited"
         if new.data != old.data:
             work.updates[key], work.reasons[key] = new, reason
-    work.failed = {fault.key for fault in step.faults if fault.key and fault.times >= work.attempts}
+    for fault in step.faults:
+        if fault.key and fault.times >= work.attempts:
+            (work.stuck if fault.verb == "delete" else work.failed).add(fault.key)
     work.refused = len(work.deletes) > step.rules.get("max_delete", len(target))
     return work
 
@@ -123,7 +143,7 @@ def _work(step: Step, source: Objects, target: Objects, base: dict[str, tuple[Ob
 def _perform(work: Work, target: Objects, base: dict[str, tuple[Object, Object]]) -> None:
     if work.step.kills:
         # What it wrote before its end is there, and nobody knows.
-        last = min(work.troubled("killed"))
+        last = min(work.troubled("write", "killed"))
         target.update({key: _copy(key, new) for key, new in work.writes.items() if key < last})
         return
     target.update({key: _copy(key, new) for key, new in work.writes.items()})
@@ -155,27 +175,26 @@ def ideal(work: Work) -> Record:
 def _of_run(work: Work) -> Record:
     dry = work.step.command == "dry run"
     written = {} if dry else work.writes
-    refusals = len(work.troubled("answered 503")) + len(work.troubled("answered 500"))
-    lost, cut = len(work.troubled("lost its answer")), len(work.troubled("cut in the middle", "source"))
+    attempts = len(written) + len(work.troubled("write", "answered 503", "answered 500")) + len(work.lost)
+    deletes = len(work.removed) + len(work.troubled("delete", "answered 503", "answered 500"))
     listings = [fault.side for fault in work.step.faults if fault.verb == "list"]
-    done = work.adds.keys() - work.failed, work.updates.keys(), set() if dry else work.removed
     numbers = {
-        "counts.added": len(done[0]),
-        "counts.updated": len(done[1]),
+        "counts.added": len(work.adds.keys() - work.failed),
+        "counts.updated": len(work.updates),
         "counts.deleted": len(work.deletes) if dry else len(work.removed),
-        "counts.failed": len(work.failed),
+        "counts.failed": len(work.failed | work.stuck),
         "counts.unchanged": len(work.source) - len(work.adds) - len(work.updates),
         "bytes_transferred": sum(len(new.data) for new in written.values()),
         "verified.md5": len(written),
         # A page that is cut is asked for once more, and so is what follows it.
         "requests.source.list": 1 + 2 * listings.count("source"),
         "requests.target.list": 1 + 2 * listings.count("target"),
-        "requests.source.get": len(written) + refusals + lost + cut,
-        "requests.target.put": len(written) + refusals + lost,
-        "requests.target.stat": lost,
-        "requests.target.delete": 0 if dry else len(work.removed),
+        "requests.source.get": attempts + len(work.troubled("get", "cut in the middle")),
+        "requests.target.put": attempts + len(work.cut),
+        "requests.target.stat": len(work.lost),
+        "requests.target.delete": 0 if dry else deletes,
         "target_objects": len(work.target),
-        "deletes_withheld": len(work.deletes - work.removed),
+        "deletes_withheld": len(work.deletes - work.removed - work.stuck),
     }
     report: dict[str, Any] = {name: number for name, number in numbers.items() if number}
     report |= {"run.job": JOB, "run.workflow": "mirror", "run.source": "SOURCE", "run.target": "TARGET"}
@@ -192,14 +211,14 @@ def _ending(work: Work) -> dict[str, Any]:
             "nothing was deleted\n  If that is right, raise max_delete (--max-delete) for one run."
         )
         return {"status": "refused", "exit_code": 4, "exit code": 4, "message": message}
-    if work.failed:
-        deletes, failed = len(work.deletes), sorted(work.failed)
+    if failed := sorted(work.failed | work.stuck):
+        message = f"{len(work.deletes)} deletes were held back: {len(failed)} transfers failed"
         return {
             "status": "partial",
             "exit_code": 1,
             "exit code": 1,
-            "message": f"{deletes} deletes were held back: {len(failed)} transfers failed",
-            "failures.UnavailableError": [_refusal(key) for key in failed],
+            **({"message": message} if work.failed else {}),
+            "failures.UnavailableError": [_refusal(work, key) for key in failed],
             "failures.UnavailableError.count": len(failed),
         }
     return {"status": "done", "exit code": 0}
@@ -209,7 +228,7 @@ def _events(work: Work, *, dry: bool) -> dict[str, Any]:
     actions = {
         **{key: ("add", "not-on-target", len(new.data)) for key, new in work.adds.items()},
         **{key: ("update", work.reasons[key], len(new.data)) for key, new in work.updates.items()},
-        **dict.fromkeys(work.deletes if dry else work.removed, ("delete", "not-on-source", 0)),
+        **dict.fromkeys(work.deletes if dry else work.removed | work.stuck, ("delete", "not-on-source", 0)),
     }
     told = {key: dict(zip(("action", "reason", "size"), action, strict=True)) for key, action in actions.items()}
     if dry:
@@ -219,14 +238,14 @@ def _events(work: Work, *, dry: bool) -> dict[str, Any]:
         key: {
             "event": "action_finished",
             **action,
-            **({**failure, "error": _refusal(key)} if key in work.failed else {"status": "done"}),
+            **({**failure, "error": _refusal(work, key)} if key in work.failed | work.stuck else {"status": "done"}),
         }
         for key, action in told.items()
     }
 
 
-def _refusal(key: str) -> str:
-    return f"put TARGET/{key}: the request was answered 500"
+def _refusal(work: Work, key: str) -> str:
+    return f"{'delete' if key in work.stuck else 'put'} TARGET/{key}: the request was answered 500"
 
 
 def _of_check(work: Work) -> Record:
