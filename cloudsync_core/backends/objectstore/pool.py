@@ -37,7 +37,7 @@ class Pool:
         proxy: stands before the server, if there is one.
         connect_timeout: seconds to wait for a connection.
         read_timeout: seconds to wait for the next bytes of an answer.
-        idle_seconds: how long a connection may wait for its next request.
+        idle_seconds: how long a connection may wait for its next request; `IDLE_SECONDS` where it is `None`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Pool:
         *,
         connect_timeout: float,
         read_timeout: float,
-        idle_seconds: float = IDLE_SECONDS,
+        idle_seconds: float | None = None,
     ) -> None:
         self._server = server
         self._context = context
@@ -67,7 +67,7 @@ class Pool:
         Raises:
             TransportError: the server cannot be reached.
         """
-        since = time.monotonic() - self._idle_seconds
+        since = time.monotonic() - (IDLE_SECONDS if self._idle_seconds is None else self._idle_seconds)
         while self._idle:
             try:
                 sock, used = self._idle.pop()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IDLE_SECONDS = 4.0
-"""How long a connection may wait for its next request. Azurite keeps one for five seconds, and ends it without a word."""
+"""How long a connection may wait for its next request. Azurite ends one after five."""
 
 IN_FLIGHT = 32
 """Requests at most that were begun and not waited for yet; more wait for their turn."""
