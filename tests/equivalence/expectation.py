@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from tests.equivalence.carrying import Carried, as_kept
 from tests.equivalence.differences import DIFFERENCES, Difference
 from tests.equivalence.ends import Pair
-from tests.equivalence.history import Object
+from tests.equivalence.ideal import ideal
 from tests.equivalence.records import Record
-from tests.equivalence.story import Objects, ideal, story
+from tests.equivalence.script import Object
+from tests.equivalence.story import Objects, story
 
 
 @dataclasses.dataclass(frozen=True)

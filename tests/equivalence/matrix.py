@@ -11,9 +11,10 @@ from cloudsync_core.cli.formats import size
 from tests.equivalence.differences import DIFFERENCES, Difference
 from tests.equivalence.ends import End, Pair
 from tests.equivalence.history import HISTORY, RULES
+from tests.equivalence.ideal import ideal
 from tests.equivalence.records import Record
 from tests.equivalence.stores import BOUNDARY
-from tests.equivalence.story import Work, ideal, story
+from tests.equivalence.story import Work, story
 
 Records = Mapping[tuple[str, str], Sequence[Record | None]]
 """The record of each run, by the names of source and target."""

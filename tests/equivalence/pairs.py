@@ -14,9 +14,10 @@ from cloudsync_core.models import Attributes
 from cloudsync_core.runs import Side
 from tests.equivalence.doomed import Doomed
 from tests.equivalence.faults import DiedError
-from tests.equivalence.history import HISTORY, Edit, Object, Step
+from tests.equivalence.history import HISTORY
 from tests.equivalence.records import Record, record
 from tests.equivalence.runs import check_arguments, forget, run_by_command, run_in_python, write_config
+from tests.equivalence.script import Edit, Object, Step
 from tests.equivalence.stores import Place
 from tests.equivalence.story import Objects
 

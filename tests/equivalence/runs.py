@@ -24,7 +24,8 @@ from cloudsync_core.runs import Side
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.mirror import mirror
 from tests.equivalence.faults import Faulty, die
-from tests.equivalence.history import RULES, Step
+from tests.equivalence.history import RULES
+from tests.equivalence.script import Step
 from tests.equivalence.stores import Place
 
 JOB = "history"
