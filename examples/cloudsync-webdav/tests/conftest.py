@@ -29,6 +29,7 @@ class Server:
         self.address = address
         self.directory = directory
         self.options = {"username": USERNAME, "password": PASSWORD}
+        self.headers = urllib3.make_headers(basic_auth=f"{USERNAME}:{PASSWORD}")
 
     def url(self, path):
         return f"dav://{self.address}/{path}"
@@ -38,13 +39,20 @@ class Server:
         backend._client._pool.ConnectionCls = Connection
         return backend
 
+    def put(self, path, content, *, age):
+        """Write a file that looks as if it were `age` seconds old."""
+        headers = {**self.headers, "X-OC-Mtime": str(int(time.time() - age))}
+        assert urllib3.request("PUT", f"http://{self.address}/{path}", headers=headers, body=content).status == 201
+
+    def names(self, path):
+        return {entry.name for entry in (self.directory / path).iterdir()}
+
     def make_folder(self, path):
         """Make a folder and those above it by the server itself, which has a cache of what folders hold."""
-        headers = urllib3.make_headers(basic_auth=f"{USERNAME}:{PASSWORD}")
         parts = path.split("/")
         for depth in range(len(parts)):
             url = f"http://{self.address}/{'/'.join(parts[: depth + 1])}/"
-            assert urllib3.request("MKCOL", url, headers=headers).status in {201, 405}
+            assert urllib3.request("MKCOL", url, headers=self.headers).status in {201, 405}
 
 
 class Connection(urllib3.connection.HTTPConnection):

@@ -41,6 +41,17 @@ def test_a_source_has_to_be_there(plugins, server, folder):
         list(backend.list())
 
 
+def test_what_a_killed_run_has_left_is_removed_a_day_later(plugins, server, folder):
+    names = {age: f".cs-{age:012x}.tmp" for age in (3600, 100_000)}
+    for age, name in names.items():
+        server.put(f"{folder}/{name}", b"half an obj", age=age)
+    with open_location(plugins, server.url(folder), server.options) as backend:
+        assert list(backend.list()) == []
+        assert set(names.values()) <= server.names(folder), "a location that is only read is left as it is"
+        backend.put("object", Body(b"content"))
+    assert server.names(folder) == {names[3600], "object"}
+
+
 @pytest.mark.parametrize("options", [{}, {"username": "tester", "password": "wrong"}, {"token": "wrong"}])
 def test_a_server_that_does_not_know_us_says_so(plugins, server, folder, options):
     with open_location(plugins, server.url(folder), options) as backend, pytest.raises(UnauthenticatedError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -56,6 +57,7 @@ CAPABILITIES: Final = Capabilities(
 # rclone's servers keep control characters as other ones, and U+201B twice (https://rclone.org/local/#restricted-characters).
 _ALTERED: Final = re.compile("[\x00-\x1f\x7f\u201b]")
 _LONGEST_NAME: Final = 255
+_ABANDONED_AFTER_NS: Final = 24 * 3600 * 10**9
 _PARTIAL: Final = 206
 
 
@@ -89,6 +91,7 @@ class WebdavBackend(Backend):
         self._checked = False
         self._has_seen_root = False
         self._markers: set[str] = set()
+        self._abandoned: set[str] = set()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -156,6 +159,8 @@ class WebdavBackend(Backend):
             if not self._has_seen_root and not self._tree.has_root():
                 self._tree.make_folders(self._root)
             self._has_seen_root = True
+            while self._abandoned:
+                self._tree.abandon(self._abandoned.pop())
         if keys.is_marker(key):
             return self._put_marker(key, body)
         temporary = f"{self._root}.cs-{secrets.token_hex(6)}.tmp"
@@ -211,11 +216,16 @@ class WebdavBackend(Backend):
 
     def _below(self, folder: str) -> Sequence[Entry]:
         try:
-            return self._client.below(self._root + folder)
+            found = self._client.below(self._root + folder)
         except AnswerError as error:
             if error.status not in NO_FOLDER:
                 raise
             raise UnavailableError("a folder was removed while it was listed", key=folder) from error
+        if not folder:
+            # What a killed run has left is removed by the next one that writes here.
+            old = time.time_ns() - _ABANDONED_AFTER_NS
+            self._abandoned = {each.path for each in found if keys.is_temporary(each.path) and each.modified_ns < old}
+        return found
 
     def _find(self, key: str) -> Entry:
         entry = self._client.look(self._root + key) if keys.tree_problem(key) is None else None
