@@ -17,6 +17,7 @@ from cloudsync_core.errors import (
     UnexpectedBackendError,
 )
 from cloudsync_core.models import ByteRange, Digest, Version
+from tests.servers.dialects import S3
 from tests.servers.proxy import Request, Response, error, proxy_before
 
 
@@ -81,7 +82,7 @@ class TestPages:
             answer = forward()
             return (
                 Response(200, answer.body.replace(b"<Key>b</Key>", b"<Key>b%FF</Key>"))
-                if request.is_listing()
+                if S3().is_listing(request)
                 else answer
             )
 
@@ -133,7 +134,7 @@ class TestBrokenListings:
             Request("GET", f"/{backend.place.bucket}?list-type=2&encoding-type=url", {"host": "h"}, b"")
         )
         for length in (len(whole.body) // 2, len(whole.body) - 1):
-            proxy.answer(Request.is_listing, Response(200, whole.body, cut=length))
+            proxy.answer(S3().is_listing, Response(200, whole.body, cut=length))
             with pytest.raises((UnavailableError, IntegrityError)) as caught:
                 keys(backend)
             assert caught.value.disposition is Disposition.RETRY
