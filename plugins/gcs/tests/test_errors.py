@@ -110,6 +110,15 @@ def test_a_message_that_says_more_than_its_reason_is_heard(message, words):
         assert words in str(error)
 
 
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [("required", "Login Required"), ("", "Anonymous caller does not have storage.objects.get access to the object.")],
+)
+def test_requests_without_credentials_are_told_from_those_with_wrong_ones(reason, message):
+    assert "none were sent" in str(meaning(401, reason, message))
+    assert "has expired" in str(meaning(401, "authError", "Invalid Credentials"))
+
+
 def test_D18_bytes_that_were_damaged_on_their_way_are_sent_again():
     message = 'Provided MD5 hash "x" doesn\'t match calculated MD5 hash "y".'
     assert type(meaning(400, "invalid", message)) is core.IntegrityError

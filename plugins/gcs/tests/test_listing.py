@@ -98,6 +98,12 @@ class TestLong:
         for after in (names[0], names[999], names[1000], names[2500], names[-2], names[-1], "2", "2/99999"):
             assert keys(backend, start_after=after) == [name for name in names if name > after]
 
+    @pytest.mark.parametrize("after", ["2\n", "2\r9", "2/\n/\r", "\n"])
+    def test_L1_also_after_a_text_that_no_object_can_have_as_its_name(self, gcs_proxy, open_gcs, bucket, names, after):
+        backend = open_gcs(gcs_proxy.server, bucket, "first")
+        assert keys(backend, start_after=after) == [name for name in names if name > after]
+        assert not any(set("\r\n") & set(request.query["startOffset"]) for request in gcs_proxy.requests)
+
     def test_no_more_is_asked_than_is_needed(self, gcs_proxy, open_gcs, bucket):
         backend = open_gcs(gcs_proxy.server, bucket, "first")
         assert len(keys(backend)) == 5_300

@@ -80,6 +80,7 @@ _NOT_NOW = Rule(UnavailableError, "the server cannot serve the request now")
 _TIMED_OUT = Rule(UnavailableError, "the server waited too long for the request")
 _DENIED = Rule(AccessDeniedError, "access denied", _PERMISSION_HINT)
 _EXPIRED = Rule(UnauthenticatedError, "the access token is not valid, or has expired", _CREDENTIALS_HINT)
+_UNASKED = Rule(UnauthenticatedError, "the server wants credentials, and none were sent", _CREDENTIALS_HINT)
 _NO_CREDENTIALS = Rule(UnauthenticatedError, "no credentials were found", _CREDENTIALS_HINT)
 _NO_OBJECT = Rule(ObjectNotFoundError, "there is no such object")
 _NO_BUCKET = Rule(ContainerNotFoundError, "there is no such bucket")
@@ -236,6 +237,8 @@ def _refused(refusal: Refusal, key: str | None) -> BackendError:
 
 def _told(refusal: Refusal) -> Rule | None:
     """Return the rule for what the message says, where it says more than the reason."""
+    if refusal.status == UNAUTHORISED:
+        return _UNASKED if refusal.reason == "required" or refusal.message.startswith("Anonymous caller") else None
     if refusal.status not in {400, 403}:
         return None
     message = refusal.message.lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future
 
@@ -14,6 +15,8 @@ from cloudsync_core.errors import Disposition, UnexpectedBackendError
 from cloudsync_core.models import ObjectInfo, Page, Version
 from cloudsync_gcs import attributes, listing, operations, versions
 from cloudsync_gcs.place import Place
+
+_LINE_BREAK = re.compile(r"[\r\n]")
 
 
 class Lister:
@@ -65,7 +68,7 @@ class _Requests:
     def page(self, after: str | None, token: str | None) -> Future[bytes]:
         query = dict(self._place.common)
         if after is not None:
-            query["startOffset"] = after
+            query["startOffset"] = _offset(after)
         if token is not None:
             query["pageToken"] = token
         asked = self._ask(operations.list_page(self._place.address, self.prefix, query))
@@ -74,7 +77,7 @@ class _Requests:
         return asked
 
     def folders(self, folder: str, after: str) -> Future[bytes]:
-        query = {**self._place.common, "startOffset": after}
+        query = {**self._place.common, "startOffset": _offset(after)}
         return self._ask(operations.list_folders(self._place.address, folder, query))
 
     def read_page(self, asked: Future[bytes], previous: str | None) -> ListedPage:
@@ -93,3 +96,13 @@ class _Requests:
 
     def _ask(self, request: Request) -> Future[bytes]:
         return self._place.connection.submit(lambda: self._place.connection.request(request).body)
+
+
+def _offset(after: str) -> str:
+    """Return where a listing starts that is to begin after some text.
+
+    No name holds a line break, so the server may refuse one. Where the text has one, which a guess at where to cut a
+    listing may have, whatever follows comes after the next character as well.
+    """
+    found = _LINE_BREAK.search(after)
+    return after if found is None else after[: found.start()] + chr(ord(found[0]) + 1)
