@@ -46,7 +46,7 @@ def test_account_that_a_url_names(url, account):
 def test_paths_of_objects(url, key, path, whole):
     address = Address.of(url, "account", "box")
     assert address.path(key) == path
-    assert address.url(key) == whole
+    assert address.server.url + address.path(key) == whole
 
 
 def test_path_of_a_container():

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from azure.identity import ClientSecretCredential, DefaultAzureCredential, ManagedIdentityCredential
-from cloudsync_azure import environment
+from cloudsync_azure import signing
 from cloudsync_azure.backend import AzureBackend
 from cloudsync_azure.config import AzureOptions
 from cloudsync_azure.environment import Environment
@@ -156,6 +156,12 @@ class TestCredentials:
             setting(connection_string=text)
         assert "hush-hush" not in str(caught.value)
 
+    def test_tokens_do_not_go_over_plain_http(self, setting):
+        for options in ({}, {"managed_identity": True}):
+            with pytest.raises(ConfigError, match="tokens of an identity are not sent over plain HTTP"):
+                setting(account_name="one", endpoint_url="http://one.blob.core.windows.net", **options)
+        assert isinstance(setting(endpoint_url="http://localhost:10000/one").authorise, Bearer)
+
     @pytest.mark.parametrize(
         ("options", "kind"),
         [
@@ -166,7 +172,7 @@ class TestCredentials:
         ids=str,
     )
     def test_identity_is_the_one_that_options_name(self, options, kind):
-        with contextlib.closing(environment._credential(AzureOptions(**options))) as credential:
+        with contextlib.closing(signing._credential(AzureOptions(**options))) as credential:
             assert type(credential) is kind
 
 
@@ -256,9 +262,10 @@ class TestTokens:
         for _ in range(3):
             by_identity.delete("key")
         assert len(source.asked) == 1
-        later = time.time() + 7200 - environment.SECONDS_BEFORE_EXPIRY + 1
-        monkeypatch.setattr(environment.time, "time", lambda: later)
+        later = time.time() + 7200 - signing.SECONDS_BEFORE_EXPIRY + 1
+        monkeypatch.setattr(signing.time, "time", lambda: later)
         source.seconds = 2 * 7200
+        # What Azure's library itself keeps knows nothing of the later time.
         by_identity.place.connection.authorise.token._credential = None
         by_identity.delete("key")
         assert len(source.asked) == 2

@@ -58,6 +58,11 @@ def split_host(container: str) -> tuple[str, str | None]:
     return name, service_url(match["account"], match["suffix"])
 
 
+def is_near(server: Server) -> bool:
+    """Tell whether a server is on this machine."""
+    return server.host in {"localhost", "127.0.0.1", "::1"}
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Address:
     """How the requests about one container are addressed.
@@ -93,10 +98,6 @@ class Address:
         """Return the path of a request about an object, or about the container, percent-encoded."""
         container = f"{self.base}/{quote(self.container, safe='$-')}"
         return container if key is None else f"{container}/{quote(key, safe='/-._~')}"
-
-    def url(self, key: str) -> str:
-        """Return the URL of an object, as the source of a copy is named."""
-        return f"{self.server.url}{self.path(key)}"
 
 
 def _is_ip(host: str) -> bool:

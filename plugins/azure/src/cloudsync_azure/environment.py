@@ -1,4 +1,4 @@
-"""What the options of a location and the standard Azure environment say, and the tokens of now.
+"""What the options of a location and the standard Azure environment say.
 
 An option wins over the environment. What the environment knows about one account is not used for another: a key or a
 connection string that belongs elsewhere would at best be refused.
@@ -8,29 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
-from cloudsync_azure.address import PUBLIC_SUFFIX, Address, account_of, is_container, service_url, split_host
+from cloudsync_azure.address import PUBLIC_SUFFIX, Address, account_of, is_container, is_near, service_url, split_host
 from cloudsync_azure.config import AzureOptions
-from cloudsync_azure.errors import NoTokenError, TokenSourceError
-from cloudsync_azure.signing import Anonymous, Authorisation, Bearer, SharedAccess, SharedKey
+from cloudsync_azure.signing import Anonymous, Authorisation, Bearer, SharedAccess, SharedKey, Tokens
 from cloudsync_core.errors import ConfigError
 from cloudsync_core.location import Location
 
-if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-
 USER_AGENT: Final = "cloudsync-azure"
-
-SCOPE: Final = "https://storage.azure.com/.default"
-"""What a token is for (https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory)."""
-
-SECONDS_BEFORE_EXPIRY: Final = 300
-"""How long before its end a token is no longer used."""
 
 _EMULATOR_ACCOUNT = "devstoreaccount1"
 # The key that Microsoft has published for its emulators: no secret.
@@ -69,7 +57,7 @@ class Environment:
                     "AZURE_STORAGE_CONNECTION_STRING.",
                 )
             self.address = Address.of(found.url or service_url(account), account, container)
-            self.authorise = _authorisation(found, account, options)
+            self.authorise = _authorisation(found, self.address, options)
         except ValueError as error:
             raise ConfigError(f"{text}: the connection to Azure cannot be set up: {error}") from error
         if not is_container(container):
@@ -85,57 +73,13 @@ class Environment:
                 hint="Set ca_bundle or REQUESTS_CA_BUNDLE to an existing file.",
             )
         server = self.address.server
-        host = "127.0.0.1" if server.host in {"localhost", "::1"} else server.host
+        host = "127.0.0.1" if is_near(server) else server.host
         self.endpoint = dataclasses.replace(server, host=host).netloc + self.address.base
 
 
 def shown(location: Location) -> str:
     """Return a location as messages have it, without a slash at its end."""
     return f"{location.scheme}://{location.rest.removesuffix('/')}"
-
-
-class Tokens:
-    """The tokens of one identity, renewed before they end; safe to use from many threads.
-
-    Args:
-        options: say which identity.
-    """
-
-    def __init__(self, options: AzureOptions) -> None:
-        self._options = options
-        self._credential: TokenCredential | None = None
-        self._token = ""
-        self._until = 0.0
-        self._lock = threading.Lock()
-
-    def __call__(self) -> str:
-        """Return the token of now.
-
-        Raises:
-            NoTokenError: nobody gives this identity one.
-            TokenSourceError: who gives them cannot be asked now.
-        """
-        if time.time() < self._until:
-            return self._token
-        with self._lock:
-            if time.time() >= self._until:
-                self._token, self._until = self._renewed()
-            return self._token
-
-    def _renewed(self) -> tuple[str, float]:
-        # Importing azure-identity takes longer than a whole run of some objects.
-        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415
-
-        try:
-            if self._credential is None:
-                self._credential = _credential(self._options)
-            token = self._credential.get_token(SCOPE)
-        except (ClientAuthenticationError, ValueError) as error:
-            raise NoTokenError from error
-        except AzureError as error:
-            raise TokenSourceError from error
-        # One that ends sooner than that is used to its end.
-        return token.token, max(token.expires_on - SECONDS_BEFORE_EXPIRY, min(token.expires_on, time.time() + 1))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -233,26 +177,19 @@ def _around(environ: Mapping[str, str]) -> _Found:
     )
 
 
-def _authorisation(found: _Found, account: str, options: AzureOptions) -> Authorisation:
+def _authorisation(found: _Found, address: Address, options: AzureOptions) -> Authorisation:
+    """Return by what to be let in.
+
+    Raises:
+        ValueError: it may not go to that server.
+    """
     if found.key:
-        return SharedKey(account, found.key)
+        return SharedKey(address.account, found.key)
     if found.sas:
         return SharedAccess(found.sas)
     if found.anonymous:
         return Anonymous()
+    if address.server.scheme != "https" and not is_near(address.server):
+        # Whoever sees a token on its way can use it; a key and what is signed by it stay here.
+        raise ValueError("tokens of an identity are not sent over plain HTTP; write endpoint_url with https")
     return Bearer(Tokens(options))
-
-
-def _credential(options: AzureOptions) -> TokenCredential:
-    """Return the identity that options name: a service principal, the machine's, or whichever is found first."""
-    from azure.identity import (  # noqa: PLC0415 - see `Tokens`
-        ClientSecretCredential,
-        DefaultAzureCredential,
-        ManagedIdentityCredential,
-    )
-
-    if options.client_secret is not None and options.tenant_id is not None and options.client_id is not None:
-        return ClientSecretCredential(options.tenant_id, options.client_id, options.client_secret.get_secret_value())
-    if options.managed_identity:
-        return ManagedIdentityCredential(client_id=options.client_id)
-    return DefaultAzureCredential()

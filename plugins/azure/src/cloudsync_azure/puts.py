@@ -46,8 +46,8 @@ class Putter:
     def put(self, key: str, body: Body, attributes: Attributes, condition: PutCondition) -> ObjectInfo:
         """Write an object; see `Backend.put`."""
         with self._place.errors("put", key):
-            self._place.path(key)
-            order = _Order(key, attributes, condition, request_headers(attributes, condition))
+            path = self._place.path(key)
+            order = _Order(key, path, attributes, condition, request_headers(attributes, condition))
         body.require("md5")
         if body.size is not None and body.size <= self._threshold:
             return self._put_whole(order, body.read(), body.digest("md5"))
@@ -63,7 +63,7 @@ class Putter:
 
     def _put_whole(self, order: _Order, data: bytes, digest: Digest) -> ObjectInfo:
         with conditions.refusals(order.condition), self._place.errors("put", order.key):
-            request = operations.put_blob(self._place.path(order.key), data, md5_header(digest), order.headers)
+            request = operations.put_blob(order.path, data, md5_header(digest), order.headers)
             answer = self._place.connection.call(request)
             versions.check(answer.headers.get("content-md5"), digest, "the object")
         return written(order.key, len(data), answer, (digest,), order.attributes)
@@ -83,12 +83,14 @@ class _Order:
 
     Attributes:
         key: the object.
+        path: of requests about it.
         attributes: what it carries.
         condition: under which.
         headers: of a request that says both.
     """
 
     key: str
+    path: str
     attributes: Attributes
     condition: PutCondition
     headers: dict[str, str]

@@ -10,15 +10,27 @@ import abc
 import base64
 import functools
 import hmac
+import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from cloudsync_azure.config import AzureOptions
+from cloudsync_azure.errors import NoTokenError, TokenSourceError
 from cloudsync_core.backends.objectstore.wire import Request, query_string
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
 
 API_VERSION: Final = "2023-11-03"
 """The version of the REST API that is spoken. It has blocks of 4,000 MiB, listings that say which entries are
 directories, names that XML cannot carry, and tokens for the source of a copy."""
+
+SCOPE: Final = "https://storage.azure.com/.default"
+"""What a token is for (https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory)."""
+
+SECONDS_BEFORE_EXPIRY: Final = 300
+"""How long before its end a token is no longer used."""
 
 _SIGNED = (
     "content-encoding", "content-language", "content-length", "content-md5", "content-type", "date",
@@ -126,6 +138,50 @@ class Bearer(Authorisation):
         return query_string(request.query), {**headers, "authorization": f"Bearer {self.token()}"}
 
 
+class Tokens:
+    """The tokens of one identity, renewed before they end; safe to use from many threads.
+
+    Args:
+        options: say which identity.
+    """
+
+    def __init__(self, options: AzureOptions) -> None:
+        self._options = options
+        self._credential: TokenCredential | None = None
+        self._token = ""
+        self._until = 0.0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> str:
+        """Return the token of now.
+
+        Raises:
+            NoTokenError: nobody gives this identity one.
+            TokenSourceError: who gives them cannot be asked now.
+        """
+        if time.time() < self._until:
+            return self._token
+        with self._lock:
+            if time.time() >= self._until:
+                self._token, self._until = self._renewed()
+            return self._token
+
+    def _renewed(self) -> tuple[str, float]:
+        # Importing azure-identity takes longer than a whole run of some objects.
+        from azure.core.exceptions import AzureError, ClientAuthenticationError  # noqa: PLC0415
+
+        try:
+            if self._credential is None:
+                self._credential = _credential(self._options)
+            token = self._credential.get_token(SCOPE)
+        except (ClientAuthenticationError, ValueError) as error:
+            raise NoTokenError from error
+        except AzureError as error:
+            raise TokenSourceError from error
+        # One that ends sooner than that is used to its end.
+        return token.token, max(token.expires_on - SECONDS_BEFORE_EXPIRY, min(token.expires_on, time.time() + 1))
+
+
 class Anonymous(Authorisation):
     """Nobody: for what everybody may do."""
 
@@ -152,3 +208,18 @@ def _http_date(second: int) -> str:
     # strftime would use the names of the user's language.
     day, month = days[moment.tm_wday], months[moment.tm_mon - 1]
     return f"{day}, {moment.tm_mday:02} {month} {moment.tm_year} {time.strftime('%H:%M:%S', moment)} GMT"
+
+
+def _credential(options: AzureOptions) -> TokenCredential:
+    """Return the identity that options name: a service principal, the machine's, or whichever is found first."""
+    from azure.identity import (  # noqa: PLC0415 - see `Tokens`
+        ClientSecretCredential,
+        DefaultAzureCredential,
+        ManagedIdentityCredential,
+    )
+
+    if options.client_secret is not None and options.tenant_id is not None and options.client_id is not None:
+        return ClientSecretCredential(options.tenant_id, options.client_id, options.client_secret.get_secret_value())
+    if options.managed_identity:
+        return ManagedIdentityCredential(client_id=options.client_id)
+    return DefaultAzureCredential()
