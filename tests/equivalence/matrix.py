@@ -144,7 +144,7 @@ def _history() -> str:
 
 
 def _troubles(work: Work) -> str:
-    return ", ".join(sorted({f"{fault.verb} {fault.trouble}" for fault in work.step.faults}))
+    return ", ".join(sorted({f"{fault.verb} {fault.kind}" for fault in work.step.faults}))
 
 
 def _results(work: Work) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from cloudsync_core.plugins.facade import Plugins
 from cloudsync_core.runs import Side
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.mirror import mirror
-from tests.equivalence.faults import Faulty, die
+from tests.equivalence.faults import die, disturbed
 from tests.equivalence.history import RULES
 from tests.equivalence.script import Step
 from tests.equivalence.stores import Place
@@ -81,7 +81,7 @@ def run_in_python(config: Path, step: Step, *, die: Callable[[], NoReturn] = die
         )
 
         def opened(side: Side, create: bool) -> Backend:
-            return Faulty(context.open(side, create), [fault for fault in step.faults if fault.side == side], die)
+            return disturbed(context.open(side, create), [fault for fault in step.faults if fault.side == side], die)
 
         report = mirror(JOB, job, dataclasses.replace(context, open=opened))
     return printed.getvalue().splitlines(), report.exit_code

@@ -62,7 +62,7 @@ class Step:
     @property
     def kills(self) -> bool:
         """Whether the process does not survive the run."""
-        return any(fault.trouble == "killed" for fault in self.faults)
+        return any(fault.kind == "killed" for fault in self.faults)
 
 
 _serial = iter(range(10_000))

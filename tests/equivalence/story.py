@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from cloudsync_core.runs import Side
-from tests.equivalence.faults import Trouble, Verb
+from tests.equivalence.faults import Kind, Verb
 from tests.equivalence.history import HEADER_RULE, HISTORY, RULES
 from tests.equivalence.script import Object, Step
 
@@ -67,9 +67,9 @@ class Work:
         """Return how many times an operation is attempted."""
         return int(self.step.rules.get("retries", RULES["retries"]))
 
-    def troubled(self, verb: Verb, *troubles: Trouble) -> list[str]:
+    def troubled(self, verb: Verb, *kinds: Kind) -> list[str]:
         """Return the keys whose requests meet one of these troubles, each as often as it does."""
-        met = [fault for fault in self.step.faults if fault.verb == verb and fault.trouble in troubles and fault.key]
+        met = [fault for fault in self.step.faults if fault.verb == verb and fault.kind in kinds and fault.key]
         return [fault.key for fault in met for _ in range(min(fault.times, self.attempts)) if fault.key]
 
     @property
