@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from cloudsync_core.backends._file_root import Folder
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import UnexpectedBackendError, UnsupportedOperationError
 
 _NO_UNNAMED_FILES: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EACCES}
@@ -56,19 +57,25 @@ def create(folder: Folder, name: str, data: bytes, *, mtime_ns: int | None, sync
         if error.errno not in _NO_UNNAMED_FILES:
             raise
         return None
+    hit("get.temp.created")
     try:
         _write(file, data)
+        hit("get.chunk.written")
         if mtime_ns is not None:
             _set_time(file, mtime_ns)
+            hit("get.utime")
         if sync:
             os.fsync(file)
+            hit("get.fsync.file")
         with _exclusively():
             os.link(f"{_DESCRIPTORS}/{file}", name, dst_dir_fd=folder.descriptor)
+        hit("get.rename")
         status = os.fstat(file)
     finally:
         os.close(file)
     if sync:
         folder.sync()
+        hit("get.fsync.dir")
     return status
 
 
@@ -93,10 +100,12 @@ class Temporary:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         # Never wider than the file that it replaces, not even for a moment.
         self._file = os.open(self._name, flags, 0o666 if self._mode is None else self._mode, dir_fd=folder.descriptor)
+        hit("get.temp.created")
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk`, all of it."""
         _write(self._file, chunk)
+        hit("get.chunk.written")
 
     def commit(self, *, mtime_ns: int | None, exclusive: bool) -> os.stat_result:
         """Give the file its name and return its status.
@@ -112,19 +121,23 @@ class Temporary:
         # After the last write, before the rename: the time is right from the first moment of the name (B14).
         if mtime_ns is not None:
             _set_time(self._file, mtime_ns)
+            hit("get.utime")
         if self._mode is not None:
             os.fchmod(self._file, self._mode)
         if self._sync:
             os.fsync(self._file)
+            hit("get.fsync.file")
         folder = self._folder.descriptor
         if exclusive:
             self._link(folder)
         else:
             os.rename(self._name, self._final_name, src_dir_fd=folder, dst_dir_fd=folder)
         self._name = ""
+        hit("get.rename")
         status = os.fstat(self._file)
         if self._sync:
             self._folder.sync()
+            hit("get.fsync.dir")
         return status
 
     def _link(self, folder: int) -> None:

@@ -21,6 +21,7 @@ from cloudsync_core.backends._file_walk import Walk
 from cloudsync_core.backends._file_write import Writer
 from cloudsync_core.body import Body, ObjectReader
 from cloudsync_core.capabilities import Capabilities
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import (
     ConfigError,
     InvalidKeyError,
@@ -211,6 +212,7 @@ class FileBackend(Backend):
                 raise UnsupportedOperationError("no file system can remove one version of a file and no other")
             self._leftovers.collect()
             self._writer.remove(key)
+        hit("del.sent")
 
     def close(self) -> None:
         """Close the folders that are kept open for a moment."""

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.diff import BasePage, BaseRow
 
 PAGE_LENGTH = 2000
@@ -115,6 +116,7 @@ class JobState:
 
     def close(self) -> None:
         """Save, and let other processes run the job."""
+        hit("shutdown.begin")
         try:
             self.save()
         finally:
@@ -199,6 +201,10 @@ def _write(connection: sqlite3.Connection, job: int, batch: Batch) -> None:
         elif kept:
             connection.execute(_WRITE, (job, text))
         connection.executemany(_FORGET, gone)
+        hit("state.txn.begin")
+    hit("state.txn.committed")
+    if gone:
+        hit("del.state.committed")
 
 
 def _text(told: str | None) -> str | None:

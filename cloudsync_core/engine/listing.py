@@ -10,6 +10,7 @@ from itertools import islice
 from operator import lt
 
 from cloudsync_core.backend import Backend
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.filters import Filter
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.sorting import sort_pages
@@ -84,6 +85,7 @@ def _describe_disorder(last: str, page: Page, location: str) -> str:
 def _counted(pages: Iterator[Page], side: Side, progress: Progress) -> Iterator[Page]:
     for page in pages:
         progress.listed(side, len(page))
+        hit("list.source.page" if side == "source" else "list.target.page")
         yield page
 
 

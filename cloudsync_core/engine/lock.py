@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import IO
 
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import StateError
 
 
@@ -30,6 +31,7 @@ def lock_job(name: str, path: Path) -> IO[str]:
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
+    hit("run.lock.acquired")
     return file
 
 

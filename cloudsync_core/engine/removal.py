@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.capabilities import Capabilities
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.recheck import change_since, changed_error, unchanged_in_listing
 from cloudsync_core.engine.transfer import failed
 from cloudsync_core.errors import BackendError, UnexpectedBackendError
@@ -78,8 +79,10 @@ def remove_listed(target: Backend, actions: Sequence[Action]) -> tuple[list[Outc
 
 def _remove_now(target: Backend, wanted: dict[str, Action], versions: Mapping[str, Version | None]) -> list[Outcome]:
     outcomes = []
+    hit("del.precheck")
     try:
         for result in target.delete_many([(key, versions.get(key)) for key in wanted]):
+            hit("del.acked")
             action = wanted.pop(result.key)
             outcomes.append(Outcome(action, "done") if result.error is None else failed(action, result.error))
     except BackendError as error:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from cloudsync_core import keys
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import CHUNK_SIZE, ObjectReader
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.recheck import change_since
@@ -172,6 +173,7 @@ class Transfer:
         sent = Sent(source, source.size, source.digests, copied=True)
         with attempts.sending(lambda: sent):
             written = self._target.copy(self._source, source, action.key, attributes=attributes, condition=condition)
+        hit("copy.server.acked")
         attempts.wrote(written)
         if written.size != sent.size:
             raise self._wrong(action, written, attempts)
@@ -190,6 +192,7 @@ class Transfer:
 
         with named(self._source, action.key), attempts.sending(sent):
             written = self._target.put(action.key, body, attributes=self._attributes(info), condition=condition)
+        hit("put.acked")
         attempts.wrote(written)
         content = Sent(info, body.bytes_passed, body.digests(), vouched)
         try:
@@ -199,6 +202,7 @@ class Transfer:
             return dataclasses.replace(failed(action, self._unverified(action)), bytes=content.size)
         if proof is None:
             raise self._wrong(action, written, attempts)
+        hit("put.verified")
         return _written(action, content, written, proof)
 
     def _own_object(self, action: Action, attempts: _Attempts) -> Outcome | None:

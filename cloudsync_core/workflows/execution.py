@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.affinity import Gathering
 from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.bandwidth import Bandwidth
@@ -142,6 +143,7 @@ class Execution:
         error = self._still_right(action) if self._still_right is not None else None
         if error is not None:
             return [failed(action, error)]
+        hit("op.claimed")
         self._gathering.place(action.size)
         held = held_by(action.size, self._put_memory)
         self._memory.take(held)
@@ -252,6 +254,7 @@ def _end(context: Context, report: RunReport) -> None:
     try:
         if not report.run.dry_run:
             context.state.finish_run(report)
+            hit("run.summary.written")
     finally:
         context.plugins.run_finished(report.run, report)
 

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Generator, Iterable
 
 from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import diff
 from cloudsync_core.engine.events import ActionPlanned, KeyLeftOut
@@ -125,8 +126,10 @@ class _Mirror:
                 progress.planned_bytes += step.size
                 if step.kind == "delete":
                     deletes.append(step)
+                    hit("plan.spooled")
                 else:
                     yield step
+        hit("list.done")
         progress.phase = "transferring"
 
     def _pages(self, side: Side) -> Generator[Page]:

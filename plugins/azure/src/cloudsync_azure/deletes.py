@@ -17,6 +17,7 @@ from cloudsync_azure.place import Place
 from cloudsync_azure.signing import dated
 from cloudsync_core.backends.judging import named
 from cloudsync_core.backends.objectstore.wire import Answer, Request
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import (
     BackendError,
     ObjectNotFoundError,
@@ -113,6 +114,7 @@ class Deleter:
             for key, _ in batch:
                 yield DeleteResult(key, self._judged(failure, key))
             return
+        hit("del.sent")
         for number, (key, _) in enumerate(batch):
             yield DeleteResult(key, self._problem(key, found.get(number)))
 
@@ -131,6 +133,7 @@ class Deleter:
         except FAILURES as failure:
             error = self._judged(failure, key)
             return DeleteResult(key, None if self._is_gone(key, error) else error)
+        hit("del.sent")
         return DeleteResult(key)
 
     def _problem(self, key: str, answer: Answer | None) -> BackendError | None:

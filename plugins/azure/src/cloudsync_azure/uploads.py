@@ -23,6 +23,7 @@ from cloudsync_azure.place import Place
 from cloudsync_core.backends.objectstore.parts import Part, in_flight
 from cloudsync_core.backends.objectstore.sending import AbandonedError, Content, Sender
 from cloudsync_core.backends.objectstore.wire import Answer
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import Disposition, UnsupportedOperationError
 from cloudsync_core.models import Digest
 
@@ -68,6 +69,7 @@ class BlockUpload:
         self.size = 0
 
     def __enter__(self) -> Self:
+        hit("put.temp.opened")
         return self
 
     def __exit__(
@@ -114,8 +116,11 @@ class BlockUpload:
         """
         self._settle(0)
         blocks = [self._name(number) for number in range(self._count)]
+        hit("put.complete.sent")
         with self._errors():
-            return self._connection.call(operations.put_block_list(self._path, blocks, headers))
+            answer = self._connection.call(operations.put_block_list(self._path, blocks, headers))
+        hit("put.complete.acked")
+        return answer
 
     def _begin(self, name: str, part: Part, content: Content) -> Future[Answer]:
         return self._connection.submit(functools.partial(self._send, name, part, content))
@@ -157,3 +162,4 @@ class BlockUpload:
                 with self._errors():
                     request.result()
                 self._pending.discard(request)
+                hit("put.part.sent")

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 
 from cloudsync_core.backends.judging import named
 from cloudsync_core.backends.objectstore.wire import Answer, Request
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import (
     BackendError,
     ObjectNotFoundError,
@@ -81,6 +82,7 @@ class Deleter:
         """Yield what became of a batch; without a request for all of it, its objects are deleted side by side."""
         if deleting is not None:
             results = deleting.result()
+            hit("del.sent")
             if results is not None:
                 yield from results
                 return
@@ -88,7 +90,9 @@ class Deleter:
         begun = [self._place.connection.submit(functools.partial(self._delete_one, *item)) for item in batch]
         try:
             for one in begun:
-                yield one.result()
+                result = one.result()
+                hit("del.sent")
+                yield result
         finally:
             for one in begun:
                 one.cancel()

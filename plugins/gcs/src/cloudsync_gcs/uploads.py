@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import Disposition, UnavailableError, UnexpectedBackendError
 from cloudsync_core.models import Digest
 from cloudsync_gcs import operations
@@ -74,6 +75,7 @@ class Upload:
                 self._session = beginning.result()
                 self._cancel(error)
             raise
+        hit("put.temp.opened")
         return self
 
     def __exit__(
@@ -133,9 +135,11 @@ class Upload:
             if held < span[1]:
                 raise UnavailableError(_LOST)
         self._sent = span[1]
+        hit("put.part.sent")
 
     def _finish(self, content: bytes, digest: Digest) -> dict[str, Any]:
         assert self._session is not None
+        hit("put.complete.sent")
         total = self._sent + len(content)
         request = operations.chunk(self._session, content, (self._sent, total), total, (digest,))
         with self._errors():
@@ -143,6 +147,7 @@ class Upload:
             if answer.status == operations.INCOMPLETE:
                 raise UnavailableError(_LOST)
             self._completed = True
+            hit("put.complete.acked")
             return operations.document(answer)
 
     def _cancel(self, error: BaseException | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import (
     BackendError,
     ObjectNotFoundError,
@@ -120,6 +121,7 @@ class Deleter:
             return DeleteResult(key)
         except BackendError as error:
             return DeleteResult(key, error)
+        hit("del.sent")
         return DeleteResult(key)
 
     def _delete_batch(self, names: list[str]) -> Iterator[DeleteResult]:
@@ -131,6 +133,7 @@ class Deleter:
             for key in names:
                 yield DeleteResult(key, translate(failure, operation="delete", location=place.location, key=key))
             return
+        hit("del.sent")
         found = answers(response)
         for key in names:
             yield DeleteResult(key, self._problem(key, found.get(place.root + key, "")))

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from cloudsync_core.backends.objectstore.parts import Part, in_flight
 from cloudsync_core.backends.objectstore.sending import Content, Sender
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import Disposition, IntegrityError, UnexpectedBackendError, UnsupportedOperationError
 from cloudsync_core.models import Digest
 from cloudsync_s3 import versions
@@ -125,6 +126,7 @@ class MultipartUpload:
                 self._place["UploadId"] = creating.result()["UploadId"]
                 self._abort(error)
             raise
+        hit("put.temp.opened")
         return self
 
     def __exit__(
@@ -173,10 +175,12 @@ class MultipartUpload:
         """
         self._settle(0)
         parts = [{"PartNumber": number, "ETag": etag} for number, etag in sorted(self._etags.items())]
+        hit("put.complete.sent")
         with self._target.errors():
             response = self._connection.call(
                 "complete_multipart_upload", **self._place, MultipartUpload={"Parts": parts}, **conditions
             )
+        hit("put.complete.acked")
         self._completed = True
         return response
 
@@ -268,6 +272,7 @@ class MultipartUpload:
                 return
         self._proven = self._proven and confirmed
         self._etags[number] = etag
+        hit("put.part.sent")
 
     def _abort(self, error: BaseException | None) -> None:
         """Remove every part, once none is on its way any more: one that arrived after an abort would stay."""
