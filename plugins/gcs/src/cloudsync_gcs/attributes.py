@@ -58,7 +58,7 @@ def to_resource(attributes: Attributes) -> dict[str, Any]:
     for name, field in HEADERS.items():
         value = getattr(attributes, name)
         if value is not None:
-            if _CONTROL.search(value) or not _is_unicode(value):
+            if not (value.isascii() and value.isprintable()) and (_CONTROL.search(value) or not _is_unicode(value)):
                 raise AttributesError(f"Google Cloud Storage cannot store a {name} with a control character")
             resource[field] = value
     metadata = {name.lower(): value for name, value in attributes.metadata.items()}
@@ -98,7 +98,7 @@ def written_time(nanoseconds: int) -> str:
     except OverflowError:
         whole, rest = divmod(abs(nanoseconds), _BILLION)
         return f"{'-' if nanoseconds < 0 else ''}{whole}.{rest:09d}"
-    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z" if moment.year >= 1000 else f"{moment.isoformat()[:19]}{fraction}Z"  # noqa: PLR2004 - strftime writes earlier years with fewer digits
+    return f"{moment.isoformat()[:19]}{fraction}Z"
 
 
 def read_time(text: str) -> int | None:
@@ -126,6 +126,8 @@ def instant(text: object) -> int | None:
 
 
 def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

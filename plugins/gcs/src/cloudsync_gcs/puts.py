@@ -42,15 +42,21 @@ class Putter:
             resource = {"name": self._place.named(key), **carrying.to_resource(attributes)}
             wanted = conditions.parameters(condition, honoured=self._place.conditional)
         algorithm = versions.require(body)
-        content = body.chunks()
-        held = list(_until(content, self._threshold)) if body.size is None or body.size <= self._threshold else []
+        content: Iterator[bytes] = iter(())
+        held: list[bytes] = []
+        if body.size is not None and body.size <= self._threshold:
+            held = [body.read()]
+        else:
+            content = body.chunks()
+            if body.size is None:
+                # It is held back until it is known to be too long for one request.
+                held = list(_until(content, self._threshold))
         with conditions.refusals(condition):
             if body.finished and sum(map(len, held)) <= self._threshold:
                 digest = body.digest(algorithm)
                 with errors():
                     told = self._insert(resource, b"".join(held), digest, wanted)
             else:
-                # Content of unknown length was held back until it was known to be too long for one request.
                 with Upload(self._place, resource, body.size, chunk=self._chunk, query=wanted, errors=errors) as upload:
                     told = upload.complete(itertools.chain(held, content), functools.partial(body.digest, algorithm))
                 digest = body.digest(algorithm)

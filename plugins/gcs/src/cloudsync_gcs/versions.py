@@ -83,8 +83,8 @@ def require(body: Body) -> str:
 
     That is one of which the source told the digest, so that one is enough, else MD5.
     """
-    known = {digest.algorithm for digest in body.expected}
-    algorithm = next((name for name in FIELDS if name in known), "md5")
+    known = [digest.algorithm for digest in body.expected]
+    algorithm = next((name for name in FIELDS if name in known), "md5") if known else "md5"
     body.require(algorithm)
     return algorithm
 
