@@ -23,7 +23,9 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+.-]*")  # RFC 3986, section 3.1, in lower case
 _PREFIX: Final = "cloudsync-"
 _SUFFIX: Final = ".template"
-_RESERVED: Final = frozenset({"core", "plugins", "testing"})
+_RESERVED: Final = frozenset({"backend", "core", "plugins", "testing"})
+"""Names of packages and classes that are cloudsync's own."""
+
 _RENAMED: Final = {"gitignore": ".gitignore"}
 """Files that would mean something to the tools of this repository under their own names."""
 
@@ -121,7 +123,7 @@ def _check_name(name: str) -> None:
         )
     distribution = f"{_PREFIX}{name}"
     if name in _RESERVED or distribution in known.distributions().values():
-        raise ConfigError(f"{distribution} is a package of cloudsync itself", hint="choose another name")
+        raise ConfigError(f"{distribution} is a name of cloudsync's own", hint="choose another name")
 
 
 def _check_scheme(scheme: str) -> None:

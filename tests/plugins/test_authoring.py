@@ -64,9 +64,9 @@ class TestTheNames:
             NewPlugin("cloudsync-demo", "demo")
         assert caught.value.hint == "cloudsync plugins new demo"
 
-    @pytest.mark.parametrize("name", ["core", "s3"])
+    @pytest.mark.parametrize("name", ["core", "s3", "backend"])
     def test_of_our_own_distributions_are_taken(self, name):
-        with pytest.raises(ConfigError, match=f"cloudsync-{name} is a package of cloudsync itself"):
+        with pytest.raises(ConfigError, match=f"cloudsync-{name} is a name of cloudsync's own"):
             NewPlugin(name, "demo")
 
     @pytest.mark.parametrize("scheme", ["", "Demo", "2x", "a_b", "a://", "a b", "\u00e9", "x" * 25])
@@ -124,8 +124,8 @@ class TestThePackage:
         assert project(package)["tool"]["mypy"]["strict"]
         tool(package, "mypy", "--cache-dir", str(tmp_path / "cache"))
 
-    def test_passes_its_own_tests(self, tmp_path):
-        package = NewPlugin("demo", "demo").write(tmp_path, "0.1.0")
+    def test_passes_its_own_tests_whatever_it_is_called(self, tmp_path):
+        package = NewPlugin(LONGEST, "my+scheme-2.0").write(tmp_path, "0.1.0")
         site = tmp_path / "site"
         pip = ("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(site), str(package))
         tool(tmp_path, *pip)
