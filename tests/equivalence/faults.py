@@ -95,7 +95,7 @@ class _LoseAnswerLate(LoseAnswer):
 
 
 class _Death:
-    """The end of a process. Where it only seems to end, nothing happens to the store afterwards."""
+    """The end of a process. Where it only seems to end, nothing is written to the store afterwards."""
 
     def __init__(self, die: Callable[[], NoReturn]) -> None:
         self._die = die
@@ -105,8 +105,8 @@ class _Death:
         self._came = True
         self._die()
 
-    def after(self, _: Call) -> Trouble | None:
-        return _AtOnce(self) if self._came else None
+    def after(self, call: Call) -> Trouble | None:
+        return _AtOnce(self) if self._came and call.verb in {"put", "copy"} else None
 
 
 @dataclasses.dataclass(frozen=True)
