@@ -49,6 +49,7 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
+from cloudsync_core.unfinished import Leftover
 
 Prune = Callable[[str], bool]
 """Tells of a folder (without trailing slash) whether nothing under it is wanted."""
@@ -150,8 +151,9 @@ class Backend(abc.ABC):
         """Write an object and return what was written (clauses P1-P4).
 
         The returned `digests` are those that the provider itself reported for what it stored *and* that were found
-        equal to the body's (`Body.require`, `Body.digest`); a difference raises `IntegrityError`. A backend
-        whose provider reports none returns none.
+        equal to the body's (`Body.require`, `Body.digest`); a difference raises `IntegrityError`, which tells by
+        `written` what is there now where the object is visible all the same. A backend whose provider reports none
+        returns none.
 
         Args:
             key: the object.
@@ -225,6 +227,36 @@ class Backend(abc.ABC):
         raise UnsupportedOperationError(
             "this backend has no server-side copy", operation="copy", location=self.location, key=key
         )
+
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield what puts have left behind under the root: nothing of it is an object.
+
+        What is being written at this moment may be among it, unless the backend can tell. The default, for stores in
+        which a put leaves nothing, yields nothing.
+
+        Args:
+            recorded: keys and tokens that `Body.resumption` was given. Those that still exist come with `recorded` set;
+                those that do not come are gone.
+
+        Raises:
+            BackendError: the store cannot be asked; what was yielded is not all.
+        """
+        del recorded
+        return iter(())
+
+    def discard(self, key: str, token: str) -> None:
+        """Remove what a put has left behind; what is gone already is no error. Objects are never touched.
+
+        The default, for stores in which a put leaves nothing, does nothing.
+
+        Args:
+            key: of a `Leftover`, or that of the put that saved the token.
+            token: likewise.
+
+        Raises:
+            UnavailableError: another process is writing it.
+        """
+        del key, token
 
     def check_key(self, key: str) -> None:
         """Raise `InvalidKeyError` when this backend cannot hold an object of that name exactly.

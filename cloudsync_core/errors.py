@@ -33,7 +33,9 @@ The class says what went wrong; `exit_code` says how a command ends; a backend's
     │   ├── OverlappingLocationsError
     │   ├── ListingOrderError
     │   ├── PlanFileError
-    │   └── StateError
+    │   ├── StateError
+    │   ├── LeaseHeldError
+    │   └── LeaseLostError
     └── CancelledError                  exit 130
 
 No message holds a secret: whoever raises one of these leaves credentials out of it.
@@ -194,9 +196,16 @@ class KeyBlockedError(BackendError):
 
 
 class IntegrityError(BackendError):
-    """The bytes are not the promised ones: a wrong length or a wrong digest (clause G2)."""
+    """The bytes are not the promised ones: a wrong length or a wrong digest (clause G2).
+
+    Attributes:
+        written: the `ObjectInfo` of what a put made visible all the same, where the store was wrong and did not notice;
+            otherwise `None`.
+    """
 
     default_disposition = Disposition.RETRY
+    # An `ObjectInfo`, which lies above errors.
+    written: Any = None
 
 
 class UnsupportedOperationError(BackendError):
@@ -277,6 +286,14 @@ class PlanFileError(RunError):
 
 class StateError(RunError):
     """The state database cannot be used: locked by another run, damaged, or of another version."""
+
+
+class LeaseHeldError(RunError):
+    """Another run writes to the target; nothing was changed."""
+
+
+class LeaseLostError(RunError):
+    """The run could not keep other runs from the target any longer, and stopped writing."""
 
 
 class CancelledError(CloudSyncError):

@@ -269,8 +269,11 @@ class _Attempts:
             yield
         except _CONFLICTS:
             raise
-        except BackendError:
-            if (content := sent()) is not None:
+        except BackendError as error:
+            if isinstance(error, IntegrityError) and error.written is not None:
+                self.wrote(error.written)
+                self.wrong = error.written
+            elif (content := sent()) is not None:
                 self.sent.append(content)
             raise
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pytest
 
 from cloudsync_core.api import open_backend
 from cloudsync_core.backend import Backend
+from cloudsync_core.backends.file import FileBackend, FileOptions
 from cloudsync_core.body import Body
+from cloudsync_core.layers.retry import RetryPolicy
+from cloudsync_core.location import Location
+from cloudsync_core.runs import RunReport
 from cloudsync_core.testing.faults import Forward, Request, Response
 from tests.cli.conftest import cloudsync, folder, invoke
 from tests.servers.dialects import S3, Azure, Gcs
 from tests.servers.proxy import Proxy, proxy_before
+from tests.workflows.world import World
 
 __all__ = ["cloudsync", "folder", "invoke"]
 
@@ -37,6 +44,7 @@ class Cloud:
         options: of the location, as it is reached through the proxy.
         direct: the same past the proxy.
         paged: returns a request for a page of a listing that asks for fewer objects.
+        unfinished: returns the keys of uploads that were begun, and neither finished nor given up.
     """
 
     name: str
@@ -46,6 +54,7 @@ class Cloud:
     options: Mapping[str, Any]
     direct: Mapping[str, Any]
     paged: Callable[[Request, int], Request]
+    unfinished: Callable[[], list[str]]
 
     def open(self, **options: Any) -> Backend:
         """Open the place through the proxy."""
@@ -65,10 +74,7 @@ class Cloud:
     def list_in_pages_of(self, size: int) -> None:
         """Let the server tell its listings in small pages."""
 
-        def rule(request: Request, forward: Forward) -> Response:
-            return forward(self.paged(request, size)) if self.dialect.is_listing(request) else forward()
-
-        self.proxy.rule = rule
+        self.proxy.disturb(self.dialect.is_listing, lambda request, forward: forward(self.paged(request, size)))
 
 
 def content_of(backend: Backend, key: str) -> bytes:
@@ -79,14 +85,27 @@ def content_of(backend: Backend, key: str) -> bytes:
 def _s3(server: Any, proxy: Proxy) -> Cloud:
     # As Amazon's, which honours every condition, and of which `auto` would say so.
     ours = {"conditional_writes": True, "conditional_deletes": True, "multipart_threshold": PART, "part_size": PART}
+    bucket = server.make_bucket()
+
+    def unfinished() -> list[str]:
+        return [upload["Key"] for upload in server.client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+
+    def amazon(request: Request, forward: Forward) -> Response:
+        # Moto ignores this condition when it completes an upload.
+        key = unquote(request.path.removeprefix(f"/{bucket}/"))
+        found = server.client.head_object(Bucket=bucket, Key=key)["ETag"]
+        return forward() if found == request.headers["if-match"] else S3().refusal(412)
+
+    proxy.disturb(lambda request: request.method == "POST" and "if-match" in request.headers, amazon)
     return Cloud(
         "s3",
         proxy,
         S3(),
-        f"s3://{server.make_bucket()}/data",
+        f"s3://{bucket}/data",
         {**proxy.server.options, **ours},
         {**server.options, **ours},
         lambda request, size: with_query(request, {"max-keys": str(size)}),
+        unfinished,
     )
 
 
@@ -99,20 +118,30 @@ def _azure(server: Any, proxy: Proxy) -> Cloud:
         headers = {name: value for name, value in request.headers.items() if name != "authorization"}
         return with_query(dataclasses.replace(request, headers=headers), {**signature, "maxresults": str(size)})
 
+    def microsoft(request: Request, forward: Forward) -> Response:
+        # Azurite has another word for it than Azure.
+        answer = forward()
+        return Azure().refusal(400, "Md5Mismatch") if b"contentMD5 doesn't match" in answer.body else answer
+
+    proxy.disturb(lambda request: "content-md5" in request.headers, microsoft)
     options, direct = {**proxy.server.options, **ours}, {**server.options, **ours}
-    return Cloud("azure", proxy, Azure(), f"az://{server.make_container()}/data", options, direct, paged)
+    url = f"az://{server.make_container()}/data"
+    # Blocks that nobody commits cannot be removed, and disappear by themselves after a week.
+    return Cloud("azure", proxy, Azure(), url, options, direct, paged, list)
 
 
 def _gcs(server: Any, proxy: Proxy) -> Cloud:
     ours = {"resumable_threshold": PART, "chunk_size": PART}
+    bucket = server.make_bucket()
     return Cloud(
         "gcs",
         proxy,
         Gcs(),
-        f"gs://{server.make_bucket()}/data",
+        f"gs://{bucket}/data",
         {**proxy.server.options, **ours},
         {**server.options, **ours},
         lambda request, size: with_query(request, {"maxResults": str(size)}),
+        lambda: server.open_uploads(bucket),
     )
 
 
@@ -134,6 +163,93 @@ def cloud(request):
         yield make(server, proxy)
 
 
-def random_bytes(size: int) -> bytes:
-    """Return content that no other has."""
-    return (uuid.uuid4().bytes * (size // 16 + 1))[:size]
+ATTEMPTS = 3
+MARK, WRONG = b"MARK", b"MARJ"
+"""Something that a test recognises on its way, and the same with one bit turned round."""
+
+
+def marked(size: int) -> bytes:
+    """Return content that no other has, with a mark near its end."""
+    content = (uuid.uuid4().bytes * (size // 16 + 1))[:size]
+    return content[:-100] + MARK + content[-96:]
+
+
+class Uploads:
+    """A directory with one file, `key`, which is to be mirrored to a cloud.
+
+    Attributes:
+        cloud: where to.
+        folder: the directory.
+        content: of the file.
+        wrap: puts a layer around the directory.
+    """
+
+    def __init__(self, cloud: Cloud, folder: Path, size: int) -> None:
+        self.cloud, self.proxy, self.dialect = cloud, cloud.proxy, cloud.dialect
+        self.folder = folder
+        self.content = marked(size)
+        self.wrap: Callable[[Backend], Backend] = lambda backend: backend
+        folder.mkdir()
+        (folder / "key").write_bytes(self.content)
+
+    def mirror(self, **rules: Any) -> RunReport:
+        """Run a mirror of the directory to the cloud."""
+        directory = Location.parse(str(self.folder))
+        world = World(lambda: self.wrap(FileBackend(directory)), self.cloud.open, rules={"retries": ATTEMPTS, **rules})
+        return world.mirror()
+
+    def commits(self, request: Request) -> bool:
+        """Tell whether a request makes the file's object visible; what a run writes for itself is none of it."""
+        about_us = b"/lease" in request.target.encode() + request.body[:KIB]
+        return bool(self.dialect.commits(request)) and not about_us
+
+
+class Downloads:
+    """An object, `key`, of a cloud, which is to be mirrored to a directory.
+
+    Attributes:
+        cloud: where from.
+        folder: the directory.
+        content: of the object.
+        size: of it, in bytes.
+    """
+
+    def __init__(self, cloud: Cloud, folder: Path, size: int) -> None:
+        self.cloud, self.proxy, self.dialect = cloud, cloud.proxy, cloud.dialect
+        self.folder, self.size = folder, size
+        self.content = marked(size)
+        folder.mkdir()
+        cloud.fill({"key": self.content})
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        """Write files into the directory."""
+        for key, content in files.items():
+            (self.folder / key).write_bytes(content)
+
+    def contents(self) -> dict[str, bytes]:
+        """Return every file of the directory."""
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+
+    def mirror(self, **rules: Any) -> RunReport:
+        """Run a mirror of the cloud to the directory."""
+        directory = Location.parse(str(self.folder))
+        return World(
+            lambda: self.cloud.open(read_timeout=0.3),
+            lambda: FileBackend(directory, FileOptions(fsync=False)),
+            rules={"retries": ATTEMPTS, **rules},
+        ).mirror()
+
+
+def carries_mark(request: Request) -> bool:
+    return MARK in request.body
+
+
+def flip_mark(request: Request, forward: Forward) -> Response:
+    """Turn one bit of the content round on its way to the server."""
+    return forward(dataclasses.replace(request, body=request.body.replace(MARK, WRONG)))
+
+
+@pytest.fixture
+def without_pauses(monkeypatch):
+    """Let attempts follow each other at once."""
+    monkeypatch.setattr("cloudsync_core.workflows.sides.RetryPolicy", functools.partial(RetryPolicy, first_wait=0))

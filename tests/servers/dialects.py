@@ -20,6 +20,21 @@ class S3:
     def token(self, request: Request) -> str | None:
         return request.query.get("continuation-token")
 
+    def commits(self, request: Request) -> bool:
+        """Tell whether an object becomes visible by this request, which brings its content or the last of it."""
+        if "x-amz-copy-source" in request.headers:
+            return False
+        return "uploadId" in request.query if request.method == "POST" else _puts_object(request, "partNumber")
+
+    def copies(self, request: Request) -> bool:
+        return "x-amz-copy-source" in request.headers
+
+    def deletes(self, request: Request) -> bool:
+        return (request.method == "DELETE" and "uploadId" not in request.query) or "delete" in request.query
+
+    def reads(self, request: Request) -> bool:
+        return request.method == "GET" and not self.is_listing(request) and request.path.count("/") > 1
+
     def continued(self, document: bytes, token: str | None) -> bytes:
         more = self.ended(document, empty=False).replace(b">false</IsTruncated>", b">true</IsTruncated>")
         goes_on = b"" if token is None else f"<NextContinuationToken>{token}</NextContinuationToken>".encode()
@@ -53,6 +68,18 @@ class Azure:
     def token(self, request: Request) -> str | None:
         return request.query.get("marker")
 
+    def commits(self, request: Request) -> bool:
+        return not self.copies(request) and _puts_object(request, "blockid") and "restype" not in request.query
+
+    def copies(self, request: Request) -> bool:
+        return "x-ms-copy-source" in request.headers
+
+    def deletes(self, request: Request) -> bool:
+        return request.method == "DELETE" or request.query.get("comp") == "batch"
+
+    def reads(self, request: Request) -> bool:
+        return request.method == "GET" and "comp" not in request.query
+
     def continued(self, document: bytes, token: str | None) -> bytes:
         goes_on = b"" if token is None else f"<NextMarker>{token}</NextMarker>".encode()
         return _NEXT_MARKER.sub(lambda _: goes_on, document)
@@ -82,6 +109,20 @@ class Gcs:
     def token(self, request: Request) -> str | None:
         return request.query.get("pageToken")
 
+    def commits(self, request: Request) -> bool:
+        if request.query.get("uploadType") == "multipart":
+            return True
+        return request.method == "PUT" and not request.headers.get("content-range", "/*").endswith("/*")
+
+    def copies(self, request: Request) -> bool:
+        return "/rewriteTo/" in request.path
+
+    def deletes(self, request: Request) -> bool:
+        return request.path.startswith("/batch/") or (request.method == "DELETE" and "upload_id" not in request.query)
+
+    def reads(self, request: Request) -> bool:
+        return request.method == "GET" and request.query.get("alt") == "media"
+
     def continued(self, document: bytes, token: str | None) -> bytes:
         # The form has no other word for "there is more" than the token, so one that is missing is an empty one.
         return json.dumps({**json.loads(document), "nextPageToken": token or ""}).encode()
@@ -99,6 +140,10 @@ class Gcs:
         reason = code or usual[status]
         told = {"code": status, "message": "no", "errors": [{"reason": reason, "message": "no", "domain": "global"}]}
         return Response(status, json.dumps({"error": told}).encode(), {"content-type": "application/json"})
+
+
+def _puts_object(request: Request, part: str) -> bool:
+    return request.method == "PUT" and part not in request.query
 
 
 _NEXT_MARKER = re.compile(rb"<NextMarker\s*/>|<NextMarker>[^<]*</NextMarker>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable
 
@@ -12,6 +13,7 @@ from cloudsync_azure.place import Place
 from cloudsync_azure.uploads import MOST_BLOCKS, BlockUpload
 from cloudsync_core.backends.objectstore.parts import LARGE_PART, Part, cut, memory, part_size_of, until
 from cloudsync_core.backends.objectstore.sending import Sender
+from cloudsync_core.backends.objectstore.visible import telling
 from cloudsync_core.backends.objectstore.wire import Answer
 from cloudsync_core.body import Body
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
@@ -65,8 +67,10 @@ class Putter:
         with conditions.refusals(order.condition), self._place.errors("put", order.key):
             request = operations.put_blob(order.path, data, md5_header(digest), order.headers)
             answer = self._place.connection.call(request)
-            versions.check(answer.headers.get("content-md5"), digest, "the object")
-        return written(order.key, len(data), answer, (digest,), order.attributes)
+            found = functools.partial(written, order.key, len(data), answer)
+            with telling(lambda: found((), order.attributes)):
+                versions.check(answer.headers.get("content-md5"), digest, "the object")
+        return found((digest,), order.attributes)
 
     def _put_blocks(self, order: _Order, body: Body, pieces: Iterable[Part], size: int) -> ObjectInfo:
         with BlockUpload(self._place, order.key, "put", part=size, sender=self.sender) as upload:

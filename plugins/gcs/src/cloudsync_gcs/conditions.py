@@ -15,7 +15,8 @@ from cloudsync_core.errors import (
     PreconditionFailedError,
     UnsupportedOperationError,
 )
-from cloudsync_core.models import ALWAYS, IfMatch, PutCondition, Version
+from cloudsync_core.models import ALWAYS, IfAbsent, IfMatch, PutCondition, Version
+from cloudsync_gcs.errors import Refusal
 
 STALE = "the object is another version than expected"
 _ABSENT = "0"
@@ -66,11 +67,12 @@ def refusals(condition: PutCondition) -> Iterator[None]:
     try:
         yield
     except PreconditionFailedError as error:
-        if condition is ALWAYS or isinstance(condition, IfMatch):
+        # What the body raises is about the source.
+        if not isinstance(condition, IfAbsent) or not isinstance(error.__cause__, Refusal):
             raise
         raise _renamed(ObjectExistsError, "there is an object of that name", error) from error
     except ObjectNotFoundError as error:
-        if not isinstance(condition, IfMatch):
+        if not isinstance(condition, IfMatch) or not isinstance(error.__cause__, Refusal):
             raise
         raise _renamed(PreconditionFailedError, "the object is gone", error) from error
 

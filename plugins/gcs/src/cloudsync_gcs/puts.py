@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from cloudsync_core.backends.objectstore.visible import telling
 from cloudsync_core.body import CHUNK_SIZE, Body
 from cloudsync_core.errors import IntegrityError
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
@@ -60,7 +61,7 @@ class Putter:
                 with Upload(self._place, resource, body.size, chunk=self._chunk, query=wanted, errors=errors) as upload:
                     told = upload.complete(itertools.chain(held, content), functools.partial(body.digest, algorithm))
                 digest = body.digest(algorithm)
-        with errors():
+        with errors(), telling(lambda: self._place.written(key, told, (), attributes)):
             if size(told) != body.bytes_passed:
                 raise IntegrityError(f"the server stored {size(told)} bytes, sent were {body.bytes_passed}")
             return self._place.written(key, told, versions.confirmed(told, (digest,)), attributes)

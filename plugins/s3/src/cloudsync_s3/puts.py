@@ -12,6 +12,7 @@ from typing import Any
 
 from cloudsync_core.backends.objectstore.parts import LARGE_PART, Part, cut, memory, part_size_of, until
 from cloudsync_core.backends.objectstore.sending import Sender
+from cloudsync_core.backends.objectstore.visible import telling
 from cloudsync_core.body import Body
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_s3 import attributes as headers
@@ -74,17 +75,21 @@ class Putter:
     def _put_whole(self, order: _Order, data: bytes, digest: Digest) -> ObjectInfo:
         with conditions.refusals(order.condition), self._place.errors("put", order.key):
             response = self._place.put_object(order.key, data, digest.value, order.carried, order.wanted)
-            told = self._place.tells_md5(response)
-            confirmed = told and versions.check(response.get("ETag"), digest.value, "the object")
-        return written(order.key, len(data), response, (digest,) if confirmed else (), order.attributes)
+            found = functools.partial(written, order.key, len(data), response)
+            with telling(lambda: found((), order.attributes)):
+                told = self._place.tells_md5(response)
+                confirmed = told and versions.check(response.get("ETag"), digest.value, "the object")
+        return found((digest,) if confirmed else (), order.attributes)
 
     def _put_parts(self, order: _Order, pieces: Iterable[Part], size: int) -> ObjectInfo:
         with MultipartUpload(self.target("put", order.key), order.carried, size) as upload:
             upload.send(pieces)
             with conditions.refusals(order.condition):
                 response = upload.complete(order.wanted)
-        digests = (upload.digest,) if upload.proven(response) else ()
-        return written(order.key, upload.size, response, digests, order.attributes)
+        found = functools.partial(written, order.key, upload.size, response)
+        with telling(lambda: found((), order.attributes)):
+            digests = (upload.digest,) if upload.proven(response) else ()
+        return found(digests, order.attributes)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
