@@ -27,6 +27,8 @@ RULES = (
     "bwlimit",
     "tpslimit",
     "retries",
+    "lease",
+    "wait",
     "server_copy",
 )
 """What of a job can be said on a command line; header rules need a file."""
@@ -43,8 +45,9 @@ _METAVARS = {
     "bwlimit": "RATE",
     "tpslimit": "N",
     "retries": "N",
+    "wait": "SECONDS",
 }
-_TYPES = {"transfers": int, "retries": int, "tpslimit": float}
+_TYPES = {"transfers": int, "retries": int, "tpslimit": float, "wait": int}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -214,6 +214,16 @@ class MirrorJob(Section):
     headers: Annotated[Sequence[HeaderRuleConfig], AfterValidator(tuple)] = Field(
         default=(), description="Rules that set headers and metadata by pattern (see Headers)."
     )
+    lease: StrictBool = Field(
+        default=True,
+        description="Whether a run that writes keeps other runs from the target, on any machine, by an object "
+        "`.cloudsync/lease` there, where the store can do that (see Two runs at once).",
+    )
+    wait: StrictInt = Field(
+        default=0,
+        ge=0,
+        description="Seconds to wait for another run that writes to the target, before this one is refused.",
+    )
     server_copy: StrictBool = Field(
         default=True,
         description="Whether objects are copied inside the provider where both sides are there and it is allowed.",

@@ -15,7 +15,7 @@ from cloudsync_core.models import ObjectInfo
 from cloudsync_core.runs import Action, RunReport
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.execution import Execution, supervise
-from cloudsync_core.workflows.sides import Sides, new_run, open_base, open_sides
+from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, open_sides
 
 
 def rules_of(job: MirrorJob) -> str:
@@ -56,7 +56,7 @@ def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> 
 
         def work(tally: Tally) -> str | None:
             check = _Recheck(sides)
-            execution = Execution(run, job, context, sides=sides, base=base, tally=tally, still_right=check)
+            execution = Execution(run, job, context, sides=sides, base=base, tally=tally, lease=held, still_right=check)
             deletes = _announce(section, context, tally)
             with ActionSpool() as blocked:
                 execution.write((action for action in section.actions if action.kind != "delete"), blocked=blocked)
@@ -69,7 +69,8 @@ def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> 
                     execution.write(blocked)
             return withheld
 
-        return supervise(run, context, sides, work)
+        with lease(run, job, sides, context) as held:
+            return supervise(run, context, sides, work)
 
 
 def _announce(section: PlanSection, context: Context, tally: Tally) -> int:

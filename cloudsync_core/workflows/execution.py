@@ -17,6 +17,7 @@ from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
 from cloudsync_core.engine.executor import execute
+from cloudsync_core.engine.lease import Lease
 from cloudsync_core.engine.memory import MemoryBudget, held_by
 from cloudsync_core.engine.removal import is_looked_up_in_listings, remove, remove_listed
 from cloudsync_core.engine.report import Tally
@@ -29,6 +30,7 @@ from cloudsync_core.errors import (
     DeleteLimitExceededError,
     EmptySourceError,
     KeyBlockedError,
+    LeaseHeldError,
     PlanRejectedError,
     RunError,
 )
@@ -48,7 +50,7 @@ _IN_HAND = 16_000
 
 StillRight = Callable[[Action], BackendError | None]
 
-_REFUSALS = (DeleteLimitExceededError, EmptySourceError, PlanRejectedError)
+_REFUSALS = (DeleteLimitExceededError, EmptySourceError, LeaseHeldError, PlanRejectedError)
 
 
 class Execution:
@@ -61,6 +63,7 @@ class Execution:
         sides: its two sides.
         base: where equal pairs are recorded.
         tally: where everything is counted.
+        lease: is held from the first action on.
         still_right: called before each action, in its worker thread; returns an error when it must not be performed.
             Without it, the objects that are to be replaced or deleted are all that is looked at again.
     """
@@ -74,12 +77,14 @@ class Execution:
         sides: Sides,
         base: JobState,
         tally: Tally,
+        lease: Lease,
         still_right: StillRight | None = None,
     ) -> None:
         self._run = run
         self._context = context
         self._base = base
         self._tally = tally
+        self._lease = lease
         self._most = job.transfers
         self._concurrency = sides.concurrency
         self._memory = MemoryBudget(job.memory, context.stop)
@@ -169,7 +174,13 @@ class Execution:
 
     def _execute(self, work: Iterable, perform: Callable, *, batch: int = 1) -> Iterator[Outcome]:  # type: ignore[type-arg]
         self._concurrency.begin(max(1, min(self._most, _IN_HAND // batch)))
-        return execute(work, perform, concurrency=self._concurrency, stop=self._context.stop)
+        return execute(self._permitted(work), perform, concurrency=self._concurrency, stop=self._context.stop)
+
+    def _permitted(self, work: Iterable) -> Iterator:  # type: ignore[type-arg]
+        """Yield the work once this run may write, and as long as it may."""
+        for item in work:
+            self._lease.hold()
+            yield item
 
     def _record(self, outcome: Outcome) -> None:
         action = outcome.action
@@ -200,6 +211,7 @@ class Execution:
             yield
         finally:
             self._tell()
+        self._lease.check()
         if self._context.stop.interrupted:
             raise CancelledError("interrupted")
         if self._fatal is not None:

@@ -16,6 +16,7 @@ from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import diff
 from cloudsync_core.engine.events import ActionPlanned, KeyLeftOut
 from cloudsync_core.engine.filters import Filter
+from cloudsync_core.engine.lease import Lease
 from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.plan import LOOKS_AT_ONCE, Planner, Settled
 from cloudsync_core.engine.report import Tally
@@ -25,7 +26,7 @@ from cloudsync_core.models import Page
 from cloudsync_core.runs import Action, RunInfo, RunReport, Side
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.execution import Execution, supervise
-from cloudsync_core.workflows.sides import Sides, new_run, open_base, open_sides
+from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, open_sides
 
 
 def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
@@ -44,14 +45,18 @@ def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
     """
     with open_sides(job, context) as sides, open_base(name, sides, context) as base:
         run = new_run(name, sides, context)
-        return supervise(run, context, sides, _Mirror(run, job, context, sides, base).do)
+        with lease(run, job, sides, context) as held:
+            return supervise(run, context, sides, _Mirror(run, job, context, sides, base, lease=held).do)
 
 
 class _Mirror:
     """One run of a mirror job, from listing to deleting."""
 
-    def __init__(self, run: RunInfo, job: MirrorJob, context: Context, sides: Sides, base: JobState) -> None:
+    def __init__(
+        self, run: RunInfo, job: MirrorJob, context: Context, sides: Sides, base: JobState, *, lease: Lease
+    ) -> None:
         self._run = run
+        self._lease = lease
         self._job = job
         self._context = context
         self._sides = sides
@@ -76,7 +81,9 @@ class _Mirror:
 
     def _do_once(self, tally: Tally, deletes: ActionSpool) -> str | None:
         context, progress = self._context, self._context.progress
-        execution = Execution(self._run, self._job, context, sides=self._sides, base=self._base, tally=tally)
+        execution = Execution(
+            self._run, self._job, context, sides=self._sides, base=self._base, tally=tally, lease=self._lease
+        )
         with (
             ActionSpool() as blocked,
             ActionSpool() as plan,

@@ -12,6 +12,7 @@ from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.concurrency import Concurrency
+from cloudsync_core.engine.lease import Lease
 from cloudsync_core.errors import OverlappingLocationsError
 from cloudsync_core.layers.readonly import ReadOnly
 from cloudsync_core.layers.retry import Retry, RetryPolicy
@@ -30,12 +31,14 @@ class Sides:
         target: read-only in a dry run.
         policy: the retries of both.
         concurrency: how many operations run at once; it hears of every refusal of either.
+        keeper: the target as its lease is kept there: not counted, not slowed down, and also when the run is stopped.
     """
 
     source: Backend
     target: Backend
     policy: RetryPolicy
     concurrency: Concurrency
+    keeper: Backend
     _counts: dict[Side, RequestCounts]
 
     def requests(self) -> dict[Side, dict[str, int]]:
@@ -75,7 +78,13 @@ def open_sides(job: MirrorJob, context: Context, *, create_target: bool = True) 
             return Retry(traced if limit is None else Throttle(traced, limit, stop), policy, stop=stop)
 
         reader, writer = ReadOnly(layered("source", source)), layered("target", target)
-        yield Sides(reader, ReadOnly(writer) if context.dry_run else writer, policy, concurrency, counts)
+        keeper = Retry(target, RetryPolicy(attempts=job.retries))
+        yield Sides(reader, ReadOnly(writer) if context.dry_run else writer, policy, concurrency, keeper, counts)
+
+
+def lease(run: RunInfo, job: MirrorJob, sides: Sides, context: Context) -> contextlib.AbstractContextManager[Lease]:
+    """Return the lease of a run on its target, which nobody holds before the run writes."""
+    return Lease(sides.keeper, run, wanted=job.lease, wait=job.wait, stop=context.stop)
 
 
 @contextlib.contextmanager

@@ -135,6 +135,19 @@ def test_two_runs_of_one_job_at_once_are_refused(under_way, cloudsync):
     ]
 
 
+def test_H07_another_job_with_the_same_target_is_refused_until_the_first_has_died(under_way, cloudsync, large, folder):
+    first = under_way()
+    first.send_signal(signal.SIGSTOP)
+    result = cloudsync("mirror", "site", "mirrored", code=4)
+    assert "is being written by run" in result.err
+    assert f"of job 'site', process {first.pid} on" in result.err
+    assert "--wait 300" in result.err
+    first.kill()
+    first.communicate(timeout=30)
+    cloudsync("mirror", "site", "mirrored")
+    assert not (large / ".cloudsync").exists()
+
+
 def test_what_can_be_asked_while_a_job_runs(under_way, cloudsync):
     process = under_way()
     process.send_signal(signal.SIGSTOP)

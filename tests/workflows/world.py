@@ -26,6 +26,10 @@ from cloudsync_core.workflows.mirror import mirror
 from tests.engine.stores import content, contents, listed, store
 
 
+PLAIN = {"retries": 1, "transfers": 2, "max_delete": "100%", "lease": False}
+"""Rules under which a run does what a test is about, and nothing else; tests/workflows/test_lease.py is about leases."""
+
+
 class MemoryPlace:
     """A container of its own, or a prefix of a container that is there."""
 
@@ -78,7 +82,7 @@ class World:
 
     def job(self, **rules):
         places = {"source": "memory://source", "target": "memory://target"}
-        return MirrorJob(**{**places, "retries": 1, "transfers": 2, "max_delete": "100%", **self.rules, **rules})
+        return MirrorJob(**{**places, **PLAIN, **self.rules, **rules})
 
     @contextlib.contextmanager
     def context(self, job, *, dry_run=False, plugins=(), stop=None, progress=None, listener=None):
