@@ -23,8 +23,8 @@ _FIELDS = (
     re.compile(r"<Last-Modified>([^<]*)</Last-Modified>"),
     re.compile(r"<Content-MD5(?:>([^<]*)</Content-MD5>|\s*/>)"),
 )
-# What only some entries have, and makes them something else than an object as it is now.
-_UNUSUAL = re.compile(r"<(?:!|Snapshot>|Deleted>|IsCurrentVersion>|ResourceType>\s*directory)|" + FOLDER, re.IGNORECASE)
+_UNUSUAL = ("<snapshot>", "<deleted>", "<iscurrentversion>", "<resourcetype>directory", FOLDER)
+"""What only some entries have, in lower case, and makes them something else than an object as it is now."""
 
 
 class ListingError(ValueError):
@@ -80,8 +80,11 @@ def _columns(rows: str) -> tuple[list[str], ...] | None:
     if not rows:
         return [], [], [], [], []
     columns = tuple(field.findall(rows) for field in _FIELDS)
-    count = len(_BETWEEN.findall(rows)) + 1
-    if not all(len(column) == count for column in columns) or rows.count(_START) != count or _UNUSUAL.search(rows):
+    count = rows.count(_START)
+    between = rows.count(f"{_END}{_START}")
+    if between + 1 != count:
+        between = len(_BETWEEN.findall(rows))
+    if between + 1 != count or not all(len(column) == count for column in columns) or _is_unusual(rows):
         return None
     keys, sizes, etags, modified, md5s = columns
     # One string for a column: a page has five thousand values, and Python takes longer for a step than for a value.
@@ -95,6 +98,11 @@ def _columns(rows: str) -> tuple[list[str], ...] | None:
         keys = joined.replace("&amp;", "&").split("\n")
     etags = plain.split("\n")
     return (keys, sizes, etags, modified, md5s) if len(etags) == len(keys) == count else None
+
+
+def _is_unusual(rows: str) -> bool:
+    lowered = rows.lower()
+    return any(sign in lowered for sign in _UNUSUAL) or ("!" in rows and "<!" in rows)
 
 
 def _tree(text: str) -> ET.Element:
