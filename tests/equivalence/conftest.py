@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,13 +32,16 @@ def fresh_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str
 
 
 @pytest.fixture
-def played(
-    source: str, target: str, fresh_place: Callable[[str, str], Place], doomed: Doomed, tmp_path: Path
-) -> Played:
-    """Play the history between two stores, given by their names."""
-    (folder := tmp_path / "job").mkdir()
-    killed = STORES[source].outlives_processes and STORES[target].outlives_processes
-    return play(fresh_place(source, "source"), fresh_place(target, "target"), folder, doomed if killed else None)
+def played(fresh_place: Callable[[str, str], Place], doomed: Doomed, tmp_path: Path) -> Callable[..., Played]:
+    """Return a function that plays the history between two stores, given by their names, with rules of the job."""
+
+    def between(source: str, target: str, **rules: Any) -> Played:
+        (folder := tmp_path / "job").mkdir()
+        killed = STORES[source].outlives_processes and STORES[target].outlives_processes
+        places = fresh_place(source, "source"), fresh_place(target, "target")
+        return play(*places, folder, doomed if killed else None, rules)
+
+    return between
 
 
 @pytest.fixture(scope="session")

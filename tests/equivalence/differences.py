@@ -13,6 +13,7 @@ from tests.equivalence import carrying, changes
 from tests.equivalence.carrying import Carried
 from tests.equivalence.ends import Pair
 from tests.equivalence.records import Record
+from tests.equivalence.stores import Store
 from tests.equivalence.story import Work
 
 
@@ -35,6 +36,10 @@ class Difference:
     runs: Callable[[Work, Record, Pair], None] | None = None
     checks: Callable[[Work, Record], None] | None = None
     carried: Carried | None = None
+
+
+def _leaves_out_parts(store: Store) -> bool:
+    return store.lists_digests and not store.lists_digests_of_parts
 
 
 DIFFERENCES = (
@@ -102,15 +107,13 @@ DIFFERENCES = (
     Difference(
         "a large object that was written again is looked at on both sides, and the reason is `digest`",
         "the source's listing tells no digest of what was uploaded in parts",
-        lambda pair: pair.source.store.lists_digests and not pair.source.store.lists_digests_of_parts,
+        lambda pair: _leaves_out_parts(pair.source.store),
         changes.source_parts_looked_up,
     ),
     Difference(
         "a large object of which the state knows nothing is looked at on both sides",
-        "the target's listing tells no digest of what was uploaded in parts",
-        lambda pair: (
-            pair.target.store.lists_digests and not pair.target.store.lists_digests_of_parts and not pair.copies_inside
-        ),
+        "the target's listing tells no digest of what was uploaded in parts, and the source's tells another or none",
+        lambda pair: _leaves_out_parts(pair.target.store) and not _leaves_out_parts(pair.source.store),
         changes.target_parts_looked_up,
     ),
     Difference(

@@ -7,6 +7,8 @@ import dataclasses
 import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body
@@ -37,7 +39,9 @@ class Played:
     target: Objects
 
 
-def play(source: Place, target: Place, folder: Path, doomed: Doomed | None) -> Played:
+def play(
+    source: Place, target: Place, folder: Path, doomed: Doomed | None, rules: Mapping[str, Any] = MappingProxyType({})
+) -> Played:
     """Play the history between two empty places.
 
     Args:
@@ -45,6 +49,7 @@ def play(source: Place, target: Place, folder: Path, doomed: Doomed | None) -> P
         target: the place that is written.
         folder: an empty directory for the configuration and the state.
         doomed: makes the runs that are killed; `None` where another process does not see the stores.
+        rules: of the job, beside those of the history.
     """
     records: list[Record | None] = []
     with source.open() as left, target.open() as right:
@@ -53,7 +58,7 @@ def play(source: Place, target: Place, folder: Path, doomed: Doomed | None) -> P
             _happen(places, step.edits)
             if step.forgets:
                 forget(folder)
-            config = write_config(folder, source, target, step.rules)
+            config = write_config(folder, source, target, {**step.rules, **rules})
             if step.kills:
                 _killed(config, number, doomed)
                 records.append(None)
