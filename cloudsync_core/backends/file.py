@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -13,7 +13,7 @@ from cloudsync_core import keys
 from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
 from cloudsync_core.backends._file_errors import naming
 from cloudsync_core.backends._file_info import entry, marker_entry
-from cloudsync_core.backends._file_leftovers import Leftovers
+from cloudsync_core.backends._file_leftovers import Leftovers, find, remove
 from cloudsync_core.backends._file_read import Lookup
 from cloudsync_core.backends._file_root import Root, place
 from cloudsync_core.backends._file_scan import Scanner
@@ -44,6 +44,7 @@ from cloudsync_core.models import (
     Version,
 )
 from cloudsync_core.options import BackendOptions
+from cloudsync_core.unfinished import Leftover
 
 _CAPABILITIES: Final = Capabilities(
     ordered_listing=True, hierarchical=True, put_if_absent=True, range_get=True, stores_mtime=True, local_reads=True
@@ -213,6 +214,16 @@ class FileBackend(Backend):
             self._leftovers.collect()
             self._writer.remove(key)
         hit("del.sent")
+
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield the temporary files that nobody is writing. See `Backend.leftovers`."""
+        with naming("list", self.location):
+            yield from find(self._root, recorded)
+
+    def discard(self, key: str, token: str) -> None:
+        """Remove a temporary file. See `Backend.discard`."""
+        with naming("discard", self.location, key):
+            remove(self._root, key, token)
 
     def close(self) -> None:
         """Close the folders that are kept open for a moment."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Final
 
 import fsspec
@@ -48,6 +49,7 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
+from cloudsync_core.unfinished import Leftover
 
 __all__ = ["FsspecBackend", "FsspecOptions", "available"]
 
@@ -137,15 +139,7 @@ class FsspecBackend(Backend):
                 yield Page.of((), (Gap(prefix, reason, subtree=True, kind="skipped"),))
             if reached != "folder":
                 return
-            walk = Walk(
-                lambda folder: files.entries(self._path(folder)),
-                lambda folder: self._tree.kind(files, folder) == "folder",
-                problem=self._files.problem,
-                leftover=self._leftovers.note,
-                markers=self._keeps_folders,
-                start_after=start_after,
-                prune=prune,
-            )
+            walk = self._walk(files, leftover=self._leftovers.note, start_after=start_after, prune=prune)
             yield from pages(walk.below(start))
 
     def stat(self, key: str) -> ObjectInfo:
@@ -213,6 +207,32 @@ class FsspecBackend(Backend):
                 self._leftovers.collect(files)
                 self._tree.remove(files, key)
 
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield the temporary files of all processes, those that are being written among them; see `Backend`."""
+        known = {f"{key[: key.rfind('/') + 1]}{token}": key for key, token in recorded}
+        with self._naming("list"), self._pool.lend() as files:
+            found: list[tuple[str, Entry]] = []
+            if self._tree.has_root(files):
+                walk = self._walk(files, leftover=lambda path, entry: found.append((path, entry)))
+                collections.deque(walk.below(""), maxlen=0)
+        for path, entry in found:
+            name = path.rpartition("/")[2]
+            yield Leftover(
+                "temporary file",
+                known.get(path, path),
+                name,
+                entry.modified_ns,
+                entry.size,
+                recorded=path in known,
+                ours=True,
+            )
+
+    def discard(self, key: str, token: str) -> None:
+        """Remove a temporary file. See `Backend.discard`."""
+        if keys.is_temporary(token) and "/" not in token:
+            with self._naming("discard", key), self._pool.lend() as files, contextlib.suppress(FileNotFoundError):
+                files.remove(self._path(key[: key.rfind("/") + 1] + token))
+
     def check_key(self, key: str) -> None:
         """Raise `InvalidKeyError` for what no path of the filesystem can be. See `Backend.check_key`."""
         super().check_key(key)
@@ -225,6 +245,24 @@ class FsspecBackend(Backend):
     def close(self) -> None:
         """Close the connections that are not in use."""
         self._pool.close()
+
+    def _walk(
+        self,
+        files: Files,
+        *,
+        leftover: Callable[[str, Entry], None],
+        start_after: str | None = None,
+        prune: Prune | None = None,
+    ) -> Walk:
+        return Walk(
+            lambda folder: files.entries(self._path(folder)),
+            lambda folder: self._tree.kind(files, folder) == "folder",
+            problem=self._files.problem,
+            leftover=leftover,
+            markers=self._keeps_folders,
+            start_after=start_after,
+            prune=prune,
+        )
 
     def _connect(self) -> Files:
         try:

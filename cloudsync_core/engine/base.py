@@ -79,6 +79,11 @@ class JobState:
         self._saved_at = time.monotonic()
         self._writer: _Writer | None = None
 
+    @property
+    def place(self) -> tuple[Database, int]:
+        """The database, and the job's number in it."""
+        return self._database, self._number
+
     def pages(self) -> Iterator[BasePage]:
         """Yield the base in key order, all that was noted so far; what is noted meanwhile does not disturb it.
 

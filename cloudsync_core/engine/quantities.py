@@ -1,4 +1,4 @@
-"""Numbers of bytes as users write them."""
+"""Numbers of bytes and spans of time as users write them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ _UNITS = {
 }
 _FACTORS = {unit.lower(): factor for unit, factor in _UNITS.items()}
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_bytes(text: str) -> int:
@@ -37,3 +39,15 @@ def show_bytes(count: int) -> str:
         default=("B", 1),
     )
     return f"{count // factor}{unit}"
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds of `90s`, `30m`, `24h` or `7d`; only nothing, `0`, needs no unit.
+
+    Raises:
+        ValueError: says what would be right.
+    """
+    match = _SPAN.fullmatch(text.strip())
+    if match is None and text.strip() != "0":
+        raise ValueError(f"'{text}' is no span of time with its unit ({', '.join(_SECONDS)}): write 24h")
+    return 0.0 if match is None else float(match[1]) * _SECONDS[match[2]]

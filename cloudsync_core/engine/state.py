@@ -131,6 +131,27 @@ class State:
         number = -1 if row is None else int(row[0])
         return JobState(self, number, self._lock(name, number))
 
+    @contextlib.contextmanager
+    def jobs_of_target(self, target: str) -> Iterator[list[int]]:
+        """Yield the numbers of the jobs that write to a place, locked against other processes meanwhile.
+
+        Args:
+            target: as of `open_job`.
+
+        Raises:
+            StateError: another process runs one of them.
+        """
+        with self._explained():
+            # Whoever only reads may have met a database without tables.
+            there = self._check_version() != 0
+            query = "SELECT id, name FROM job WHERE target = ? ORDER BY id"
+            rows = self._connection.execute(query, (target,)).fetchall() if there else []
+        with contextlib.ExitStack() as stack:
+            for number, name in rows:
+                if (lock := self._lock(name, number)) is not None:
+                    stack.enter_context(lock)
+            yield [number for number, _ in rows]
+
     def start_run(self, run_id: str, job: str, started: float) -> None:
         """Remember that a run began, so that one that was killed shows."""
         with self.writing() as connection:

@@ -19,6 +19,7 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
+from cloudsync_core.unfinished import Leftover
 
 
 class Layer(Backend):
@@ -99,6 +100,14 @@ class Layer(Backend):
     ) -> ObjectInfo:
         """Have the inner backend copy from the innermost one of `source`."""
         return self.inner.copy(innermost(source), info, key, attributes=attributes, condition=condition)
+
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield what the inner backend finds."""
+        return self.inner.leftovers(recorded)
+
+    def discard(self, key: str, token: str) -> None:
+        """Have the inner backend remove a leftover."""
+        self.inner.discard(key, token)
 
     def check_key(self, key: str) -> None:
         """Apply the inner backend's rule."""

@@ -248,6 +248,10 @@ class Retry(Layer):
         origin = innermost(source)
         return self._call(lambda: self.inner.copy(origin, info, key, attributes=attributes, condition=condition))
 
+    def discard(self, key: str, token: str) -> None:
+        """Remove a leftover; what an attempt whose answer was lost has removed is gone, which is no error."""
+        self._call(lambda: self.inner.discard(key, token))
+
     def _call(self, operation: Callable[[], T]) -> T:
         # Where an outer operation owns the attempts there is one, and nothing to set up for it.
         return operation() if _owned.get() else self._policy.call(operation, self._stop)

@@ -28,7 +28,8 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
-from cloudsync_s3 import lookup
+from cloudsync_core.unfinished import Leftover
+from cloudsync_s3 import leftovers, lookup
 from cloudsync_s3.conditions import Kinds
 from cloudsync_s3.config import MIB, S3Options
 from cloudsync_s3.copies import Copier
@@ -167,6 +168,14 @@ class S3Backend(Backend):
                 key=key,
             )
         return self._copier.copy(source.place, info, key, attributes, condition)
+
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield the unfinished uploads under the root, whoever began them; see `Backend.leftovers`."""
+        return leftovers.find(self.place, recorded)
+
+    def discard(self, key: str, token: str) -> None:
+        """Abort an unfinished upload; see `Backend.discard`."""
+        leftovers.discard(self.place, key, token)
 
     def close(self) -> None:
         """Close the connections."""

@@ -84,6 +84,11 @@ class _Pending:
     vouched: bool = False
 
 
+def upload_of(token: str) -> str:
+    """Return the UploadId in a token, or in what a list of uploads has in its place."""
+    return token.partition(" ")[0]
+
+
 class MultipartUpload:
     """One upload in parts; as a context it is aborted on every exit without `complete` (P2, catalogue D08).
 
