@@ -29,6 +29,7 @@ from cloudsync_core.errors import (
     RunError,
     UnsupportedOperationError,
 )
+from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.models import ALWAYS, IF_ABSENT, IfMatch, ObjectInfo, PutCondition
 from cloudsync_core.runs import RunInfo
 
@@ -62,6 +63,7 @@ class Pace:
 
 
 PACE: Final = Pace()
+_ONCE: Final = RetryPolicy(attempts=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Lease:
         wait: seconds to wait for a lease that somebody else holds.
         stop: ends the wait, and is set when the lease is lost.
         pace: how long leases last.
+        retry: when the lease is written once more: no layer does that, because a body can be consumed only once.
     """
 
     def __init__(
@@ -115,8 +118,10 @@ class Lease:
         stop: threading.Event,
         wanted: bool = True,
         pace: Pace = PACE,
+        retry: RetryPolicy = _ONCE,
     ) -> None:
         self._target = target
+        self._retry = retry
         self._holder = Holder.of(run)
         self._wait = wait
         self._stop = stop
@@ -202,9 +207,9 @@ class Lease:
 
     def _put(self, condition: PutCondition) -> bool:
         """Write the lease; return whether the condition held."""
-        body = Body(self._holder.written(self._renewals))
+        content = self._holder.written(self._renewals)
         try:
-            self._held = self._target.put(KEY, body, condition=condition)
+            self._held = self._retry.call(lambda: self._target.put(KEY, Body(content), condition=condition), self._stop)
         except (ObjectExistsError, PreconditionFailedError, ObjectNotFoundError):
             return False
         except UnsupportedOperationError:

@@ -84,7 +84,8 @@ def open_sides(job: MirrorJob, context: Context, *, create_target: bool = True) 
 
 def lease(run: RunInfo, job: MirrorJob, sides: Sides, context: Context) -> contextlib.AbstractContextManager[Lease]:
     """Return the lease of a run on its target, which nobody holds before the run writes."""
-    return Lease(sides.keeper, run, wanted=job.lease, wait=job.wait, stop=context.stop)
+    retry = RetryPolicy(attempts=job.retries)
+    return Lease(sides.keeper, run, wanted=job.lease, wait=job.wait, stop=context.stop, retry=retry)
 
 
 @contextlib.contextmanager

@@ -22,8 +22,11 @@ from cloudsync_core.errors import (
     UnavailableError,
 )
 from cloudsync_core.layers.layer import Layer
+from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.location import Location
 from cloudsync_core.runs import RunInfo
+from tests.engine.transfers import DOWN, LOST
+from tests.unit.layers.scripted import Scripted
 
 FAST = Pace(renewed=0.05, stale=0.4, look=0.02, settle=0.05)
 
@@ -55,6 +58,16 @@ def exists(target):
 def other(**changed):
     """Return a holder on another machine."""
     return dataclasses.replace(Holder.of(run_of("other")), host="elsewhere", machine="elsewhere/1/2", **changed)
+
+
+@pytest.mark.parametrize("fault", [DOWN, LOST])
+def test_F01_a_write_that_fails_in_passing_is_made_again(target, fault):
+    failing = Scripted(target)
+    failing.faults["put"] = [fault]
+    with lease(failing, retry=RetryPolicy(attempts=2, first_wait=0)) as held:
+        held.hold()
+        assert exists(target)
+    assert not exists(target)
 
 
 def test_no_run_mirrors_it():
