@@ -165,14 +165,7 @@ class TestChangesInMidRead:
 
     def changed(self, large, proxy, change, position):
         """Read the object, which changes when the range at this position is asked for."""
-        changing = threading.Lock()
-
-        def rule(request, forward):
-            if begins(request) == position and changing.acquire(blocking=False):
-                change()
-            return forward()
-
-        proxy.rule = rule
+        proxy.rule = _changing(change, position)
         with pytest.raises(PreconditionFailedError, match=r"get s3://.*/key: it changed while it was read") as caught:
             read(large)
         assert caught.value.disposition is Disposition.RETRY
@@ -189,13 +182,11 @@ class TestChangesInMidRead:
         self.changed(large, moto_proxy, lambda: client.delete_object(Bucket=bucket, Key="key"), 5 * RANGE)
 
     def test_a_server_that_ignores_if_match_is_found_out(self, large, moto_proxy):
-        changing = threading.Lock()
+        changing = _changing(lambda: store(large, bytes(10 * RANGE)), 5 * RANGE)
 
         def rule(request, forward):
-            if begins(request) == 5 * RANGE and changing.acquire(blocking=False):
-                store(large, bytes(10 * RANGE))
             request.headers.pop("if-match", None)
-            return forward()
+            return changing(request, forward)
 
         moto_proxy.rule = rule
         with pytest.raises(PreconditionFailedError, match="changed while it was read"):
@@ -314,6 +305,22 @@ class TestSmallObjects:
         moto_proxy.rule = rule
         reader = backend.read("key", 100)
         assert (reader.read(), reader.info.digests) == (b"content", ())
+
+
+def _changing(change, position):
+    """A rule by which the object changes when the range at this position is asked for, the first time.
+
+    Moto fails when an object is replaced while it is read, so it is asked one thing at a time.
+    """
+    waiting, one_at_a_time = [change], threading.Lock()
+
+    def rule(request, forward):
+        with one_at_a_time:
+            if begins(request) == position and waiting:
+                waiting.pop()()
+            return forward()
+
+    return rule
 
 
 def _cut(answer):
