@@ -95,6 +95,23 @@ class TestPages:
         with pytest.raises(UnexpectedBackendError, match=complaint):
             names(pages(documents))
 
+    @pytest.mark.parametrize("length", [1, 2, 3, 7])
+    @pytest.mark.parametrize("ordered", [True, False])
+    def test_L3_a_circle_of_any_length_ends(self, azurite_proxy, open_azure, length, ordered):
+        """Also one that begins after some pages, and where nobody looks at the order."""
+        backend = open_azure(azurite_proxy.server, "box", ordered_listing=ordered)
+        following = {"": "0", "0": "1", **{str(at): str(1 + at % length) for at in range(1, length + 1)}}
+
+        def rule(request, forward):
+            marker = request.query.get("marker", "")
+            body = document(entry(f"{marker or 'first'}"), marker=f"<NextMarker>{following[marker]}</NextMarker>")
+            return Response(200, body)
+
+        azurite_proxy.rule = rule
+        with pytest.raises(UnexpectedBackendError, match="turns in a circle"):
+            names(backend)
+        assert len(azurite_proxy.requests) < 4 * (length + 2)
+
     def test_L3_a_refused_page_in_the_middle_raises(self, pages):
         backend = pages({"": document(entry("root/a"), marker="<NextMarker>1</NextMarker>")})
         answer = backend.proxy.rule

@@ -44,13 +44,13 @@ def stat(place: Place, key: str) -> ObjectInfo:
 def _listed(place: Place, prefix: str) -> Generator[Page, None, None]:
     """Yield the pages in the order of the service."""
     asked: Future[Answer] | None = _ask(place, prefix, None)
-    marker: str | None = None
+    circles = _Circles()
     try:
         while asked is not None:
             with place.errors("list"):
-                page = _checked(asked.result().body, prefix, marker)
-            marker = page.token
-            asked = None if marker is None else _ask(place, prefix, marker)
+                page = _checked(asked.result().body, prefix)
+                circles.check(page.token)
+            asked = None if page.token is None else _ask(place, prefix, page.token)
             # A page of the service may hold nothing, and not be the last one.
             if page.keys:
                 yield _relative(place, page)
@@ -63,14 +63,33 @@ def _ask(place: Place, prefix: str, marker: str | None) -> Future[Answer]:
     return place.connection.start(operations.list_blobs(place.address.path(None), prefix, marker))
 
 
-def _checked(document: bytes, prefix: str, previous: str | None) -> listing.ListedPage:
-    """Return the page, once it is known to continue the listing that was asked for (A13)."""
+class _Circles:
+    """Finds out a listing that never ends, by the markers of its pages, of which it remembers one (Brent's way)."""
+
+    def __init__(self) -> None:
+        self._remembered: str | None = None
+        self._since = 0
+        self._until = 1
+
+    def check(self, marker: str | None) -> None:
+        """Take in where the next page is.
+
+        Raises:
+            UnexpectedBackendError: the listing has been there before.
+        """
+        if marker is not None and marker == self._remembered:
+            raise UnexpectedBackendError("the server's listing turns in a circle: a page comes again")
+        self._since += 1
+        if self._since == self._until:
+            self._remembered, self._since, self._until = marker, 0, 2 * self._until
+
+
+def _checked(document: bytes, prefix: str) -> listing.ListedPage:
+    """Return the page, once it is known to belong to the listing that was asked for (A13)."""
     try:
         page = listing.parse(document)
     except listing.ListingError as error:
         raise UnexpectedBackendError(str(error), disposition=Disposition.RETRY) from error
-    if page.token is not None and page.token == previous:
-        raise UnexpectedBackendError("the server's listing turns in a circle: the same page comes next again")
     stray = next((key for key in page.keys if not key.startswith(prefix)), None)
     if stray is not None:
         raise UnexpectedBackendError(f"the server lists {printable(stray)!r}, which is not under the prefix")
