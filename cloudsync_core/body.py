@@ -14,6 +14,7 @@ from typing import Protocol
 from cloudsync_core.beside import Beside
 from cloudsync_core.errors import IntegrityError
 from cloudsync_core.models import Digest, ObjectInfo
+from cloudsync_core.unfinished import Resumption
 
 CHUNK_SIZE = 1024 * 1024
 """Bytes in a chunk where a backend is free to choose."""
@@ -121,10 +122,17 @@ class Body:
         expect: digests that the content must have; those of unknown algorithms are not checked.
         on_chunk: called with the number of bytes of each chunk before it is passed on; what it raises ends the
             transfer (progress, cancellation, bandwidth).
+        starting_at: returns the chunks of the content from some byte on; needs `size`. See `go_on`.
 
     Raises:
         IntegrityError: while it is consumed, before the consumer has the end of the content: more or fewer bytes
             than `size`, or a digest of `expect` differs.
+
+    Attributes:
+        resumption: what is remembered of the put beyond this process, or `None`; for backends that can go on with what
+            a crash has left. Others ignore it.
+        bytes_passed: how many have been counted and hashed.
+        bytes_held: those of them that the consumer had already.
     """
 
     def __init__(
@@ -134,6 +142,7 @@ class Body:
         *,
         expect: Iterable[Digest] = (),
         on_chunk: Callable[[int], None] | None = None,
+        starting_at: Callable[[int], Iterable[bytes]] | None = None,
     ) -> None:
         self.size = len(data) if size is None and isinstance(data, bytes) else size
         self._data = data
@@ -144,7 +153,11 @@ class Body:
         self._on_chunk = on_chunk
         self._started = False
         self._finished = False
+        self._starting_at = starting_at
+        self._held: Callable[[], Iterable[bytes]] | None = None
+        self.resumption: Resumption | None = None
         self.bytes_passed = 0
+        self.bytes_held = 0
 
     @property
     def expected(self) -> tuple[Digest, ...]:
@@ -182,6 +195,26 @@ class Body:
             raise ValueError(f"unknown digest algorithm {default!r}")
         self._at_least = default
 
+    def go_on(self, held: Callable[[], Iterable[bytes]], size: int) -> bool:
+        """Go on with what the consumer of an earlier body has left; call it before the body is consumed.
+
+        What is held is hashed first and not handed out by `chunks`; the rest is all that is read from the source. It is
+        believed only where a digest proves the whole content in the end, and where the source can begin in the middle.
+
+        Args:
+            held: returns the first bytes of the content, as the consumer holds them.
+            size: how many.
+
+        Returns:
+            Whether it goes on there; otherwise nothing has changed, and the consumer begins anew.
+        """
+        self._not_started()
+        if self._starting_at is None or not self._expected or self.size is None or not 0 < size <= self.size:
+            return False
+        self._held, self.bytes_held = held, size
+        self._data = self._starting_at(size) if size < self.size else ()
+        return True
+
     def chunks(self) -> Iterator[bytes]:
         """Yield the content; chunks are never empty."""
         if self._started:
@@ -192,6 +225,7 @@ class Body:
         self._beside = self._hashed_beside()
         held: bytes | None = None
         try:
+            self._take_in_held()
             for chunk in (self._data,) if isinstance(self._data, bytes) else self._data:
                 if not chunk:
                     continue
@@ -240,12 +274,27 @@ class Body:
         if self._started:
             raise RuntimeError("digests are asked for before the body is consumed")
 
+    def _take_in_held(self) -> None:
+        """Count and hash what the consumer holds already."""
+        if self._held is None:
+            return
+        for chunk in self._held():
+            if self._on_chunk is not None:
+                # Nothing passes, but the transfer may have to end.
+                self._on_chunk(0)
+            self._take_in(chunk)
+        if self.bytes_passed != self.bytes_held:
+            raise IntegrityError(f"{self.bytes_passed} bytes are held instead of {self.bytes_held}")
+
     def _pass(self, chunk: bytes) -> None:
+        if self._on_chunk is not None:
+            self._on_chunk(len(chunk))
+        self._take_in(chunk)
+
+    def _take_in(self, chunk: bytes) -> None:
         self.bytes_passed += len(chunk)
         if self.size is not None and self.bytes_passed > self.size:
             raise IntegrityError(f"more bytes than the {self.size} that were promised")
-        if self._on_chunk is not None:
-            self._on_chunk(len(chunk))
         if self._beside is not None:
             self._beside.give(chunk)
         else:
@@ -284,11 +333,15 @@ class ObjectReader:
     Attributes:
         info: the version that is read, with its attributes and digests.
         size: bytes that `chunks` yields: the object's size, or the length of the range asked for.
+        resumption: see `Body`; who reads the object sets it.
+        starting_at: likewise.
     """
 
     def __init__(self, info: ObjectInfo, chunks: bytes | Iterable[bytes], size: int | None = None) -> None:
         self.info = info
         self.size = info.size if size is None else size
+        self.resumption: Resumption | None = None
+        self.starting_at: Callable[[int], Iterable[bytes]] | None = None
         self._chunks = chunks
 
     def held(self) -> ObjectReader:
@@ -305,7 +358,9 @@ class ObjectReader:
             on_chunk: see `Body`.
         """
         digests = self.info.digests if self.size == self.info.size else ()
-        return Body(self._chunks, self.size, expect=digests, on_chunk=on_chunk)
+        body = Body(self._chunks, self.size, expect=digests, on_chunk=on_chunk, starting_at=self.starting_at)
+        body.resumption = self.resumption
+        return body
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes, once, in chunks of some 1 MiB; raises as `body` does."""

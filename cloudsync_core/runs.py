@@ -54,6 +54,7 @@ class Outcome:
         action: the action.
         status: "done", "failed", or "skipped" (it was not started, or no longer applied).
         bytes: content bytes that were sent to the target through this machine.
+        bytes_resumed: those that an earlier run had sent before it was killed, and that were found to be right.
         verified: how the content was proven right, for instance "md5", "readback", "server-copy", "size"; `None` where
             nothing was written.
         error: the message, on one line or more; `None` unless failed or skipped.
@@ -74,6 +75,7 @@ class Outcome:
     source: ObjectInfo | None = None
     digest: str | None = None
     fatal: bool = False
+    bytes_resumed: int = 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ class RunReport:
             target), "aborted" (the run could not go on) or "interrupted".
         counts: objects; in a dry run, what would become of them.
         bytes_transferred: content bytes sent to the target through this machine.
+        bytes_resumed: content bytes that earlier runs had sent before they were killed, and that were not sent again.
         requests: operations by side and verb, for instance `{"source": {"list": 3}}`.
         verified: objects written, by how their content was proven right.
         seconds: wall time.
@@ -161,6 +164,7 @@ class RunReport:
     status: RunStatus = "done"
     counts: Counts = dataclasses.field(default_factory=Counts)
     bytes_transferred: int = 0
+    bytes_resumed: int = 0
     requests: dict[Side, dict[str, int]] = dataclasses.field(default_factory=dict)
     verified: dict[str, int] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0

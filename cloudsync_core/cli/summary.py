@@ -66,6 +66,8 @@ def _details(report: RunReport) -> list[str]:
     lines = []
     if report.verified:
         lines.append("verified: " + ", ".join(f"{number(count)} by {how}" for how, count in report.verified.items()))
+    if report.bytes_resumed:
+        lines.append(f"resumed: {size(report.bytes_resumed)} were there already from a run that was killed")
     sides = [
         f"{side} " + ", ".join(f"{number(count)} {verb}" for verb, count in verbs.items())
         for side, verbs in report.requests.items()

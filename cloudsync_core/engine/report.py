@@ -33,6 +33,7 @@ class Tally:
         self._run = run
         self._started = time.monotonic()
         self._bytes = 0
+        self._bytes_resumed = 0
         self._verified: collections.Counter[str] = collections.Counter()
         self._earlier = Counts()
         self._begin()
@@ -70,6 +71,7 @@ class Tally:
     def finished(self, outcome: Outcome) -> None:
         """Count what happened to an action."""
         self._bytes += outcome.bytes
+        self._bytes_resumed += outcome.bytes_resumed
         self._deletes_left -= outcome.action.kind == "delete"
         if outcome.status == "done":
             self._count(outcome.action)
@@ -101,6 +103,7 @@ class Tally:
             status=status,
             counts=self._counts_of_all(),
             bytes_transferred=self._bytes,
+            bytes_resumed=self._bytes_resumed,
             requests={side: dict(verbs) for side, verbs in requests.items()},
             verified=dict(self._verified.most_common()),
             seconds=round(time.monotonic() - self._started, 3),

@@ -15,6 +15,8 @@ from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.recheck import change_since
+from cloudsync_core.engine.resuming import Resuming, kept_bytes
+from cloudsync_core.engine.unfinished import Unfinished
 from cloudsync_core.engine.verification import Sent, Verification, named
 from cloudsync_core.errors import (
     AccessDeniedError,
@@ -74,6 +76,7 @@ class Transfer:
         progress: where passing bytes are counted.
         stop: ends transfers in the middle of their content with `CancelledError`, leaving nothing behind.
         paced: called with the bytes of content that are about to pass; it waits until they may.
+        unfinished: where puts of large objects are recorded, so that a crash loses little of them.
     """
 
     def __init__(
@@ -85,10 +88,12 @@ class Transfer:
         stop: threading.Event,
         *,
         paced: Callable[[int], None] | None = None,
+        unfinished: Unfinished | None = None,
     ) -> None:
         self._source = source
         self._target = target
         self._rules = rules
+        self._resuming = Resuming(source, target, unfinished)
         self._progress = progress
         self._stop = stop
         self._paced = paced
@@ -142,7 +147,7 @@ class Transfer:
             held = self._source.read(action.key, _AT_ONCE) if action.size <= _AT_ONCE else None
             if held is not None:
                 return self._stream(action, condition, held, attempts)
-            with self._source.get(action.key) as reader:
+            with self._resuming.opened(action.key, action.size) as reader:
                 return self._stream(action, condition, reader, attempts)
         except UnsupportedOperationError:
             if condition != IF_ABSENT:
@@ -187,19 +192,23 @@ class Transfer:
         if vouched is None:
             body.require_any(_DIGEST)
 
+        def passed() -> Sent:
+            return Sent(info, body.bytes_passed, body.digests(), vouched, kept=kept_bytes(reader))
+
         def sent() -> Sent | None:
-            return Sent(info, body.bytes_passed, body.digests(), vouched) if body.finished else None
+            return passed() if body.finished else None
 
         with named(self._source, action.key), attempts.sending(sent):
             written = self._target.put(action.key, body, attributes=self._attributes(info), condition=condition)
         hit("put.acked")
         attempts.wrote(written)
-        content = Sent(info, body.bytes_passed, body.digests(), vouched)
+        self._progress.add_bytes(body.bytes_held)
+        content = passed()
         try:
             proof = self._verification.proof(action.key, content, written, acknowledged=True)
         except CancelledError:
             # It is there, and nobody knows whether it is right: the report says so, and the base does not take it.
-            return dataclasses.replace(failed(action, self._unverified(action)), bytes=content.size)
+            return dataclasses.replace(failed(action, self._unverified(action)), bytes=content.size - content.kept)
         if proof is None:
             raise self._wrong(action, written, attempts)
         hit("put.verified")
@@ -285,7 +294,8 @@ def _written(action: Action, sent: Sent, written: ObjectInfo, proof: str) -> Out
     return Outcome(
         action,
         "done",
-        bytes=0 if sent.copied else sent.size,
+        bytes=0 if sent.copied else sent.size - sent.kept,
+        bytes_resumed=sent.kept,
         verified=proof,
         written=written,
         source=sent.source,

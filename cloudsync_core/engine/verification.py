@@ -24,6 +24,7 @@ class Sent:
         digests: of the content; where any is known.
         vouched: the one of them that the source's store reported, or `None`.
         copied: the provider copied it, so that no byte of it passed through this machine.
+        kept: bytes that the target had already from an earlier attempt, found right and not sent again.
     """
 
     source: ObjectInfo
@@ -31,6 +32,7 @@ class Sent:
     digests: tuple[Digest, ...]
     vouched: Digest | None = None
     copied: bool = False
+    kept: int = 0
 
 
 class Verification:

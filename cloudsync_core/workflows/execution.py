@@ -23,6 +23,7 @@ from cloudsync_core.engine.removal import is_looked_up_in_listings, remove, remo
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.engine.transfer import Transfer, TransferRules, failed
+from cloudsync_core.engine.unfinished import Unfinished
 from cloudsync_core.errors import (
     BackendError,
     CancelledError,
@@ -97,7 +98,15 @@ class Execution:
             server_copy=job.server_copy,
         )
         paced = Bandwidth(job.bwlimit, context.stop).take if job.bwlimit.limits else None
-        self._transfer = Transfer(sides.source, sides.target, rules, context.progress, context.stop, paced=paced)
+        self._transfer = Transfer(
+            sides.source,
+            sides.target,
+            rules,
+            context.progress,
+            context.stop,
+            paced=paced,
+            unfinished=Unfinished(*base.place),
+        )
         self._still_right = still_right
         self._lock = threading.Lock()
         self._gathering = Gathering()

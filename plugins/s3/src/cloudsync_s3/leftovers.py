@@ -14,7 +14,7 @@ from cloudsync_core.errors import UnexpectedBackendError
 from cloudsync_core.unfinished import Leftover
 from cloudsync_s3.errors import FAILURES, is_code
 from cloudsync_s3.place import Place, nanoseconds
-from cloudsync_s3.uploads import upload_of
+from cloudsync_s3.resuming import upload_of
 
 
 def find(place: Place, recorded: Sequence[tuple[str, str]]) -> Iterator[Leftover]:

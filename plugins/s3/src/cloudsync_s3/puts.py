@@ -15,6 +15,7 @@ from cloudsync_core.backends.objectstore.sending import Sender
 from cloudsync_core.backends.objectstore.visible import telling
 from cloudsync_core.body import Body
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
+from cloudsync_core.unfinished import Resumption
 from cloudsync_s3 import attributes as headers
 from cloudsync_s3 import conditions, versions
 from cloudsync_s3.place import Place
@@ -59,13 +60,13 @@ class Putter:
         size = part_size_of(body, self._part, MOST_PARTS)
         body.require(f"md5/{size}")
         if body.size is not None:
-            return self._put_parts(order, cut(body, size), size)
+            return self._put_parts(order, cut(body, size), size, body.resumption)
         # Content of unknown length is held back until it is known to be too long for one request.
         body.require("md5")
         pieces = cut(body, size)
         held = list(until(pieces, self._threshold))
         if sum(part.size for part in held) > self._threshold:
-            return self._put_parts(order, itertools.chain(held, pieces), size)
+            return self._put_parts(order, itertools.chain(held, pieces), size, body.resumption)
         return self._put_whole(order, b"".join(b"".join(part.pieces) for part in held), body.digest("md5"))
 
     def target(self, verb: str, key: str) -> Target:
@@ -81,8 +82,8 @@ class Putter:
                 confirmed = told and versions.check(response.get("ETag"), digest.value, "the object")
         return found((digest,) if confirmed else (), order.attributes)
 
-    def _put_parts(self, order: _Order, pieces: Iterable[Part], size: int) -> ObjectInfo:
-        with MultipartUpload(self.target("put", order.key), order.carried, size) as upload:
+    def _put_parts(self, order: _Order, pieces: Iterable[Part], size: int, resumption: Resumption | None) -> ObjectInfo:
+        with MultipartUpload(self.target("put", order.key), order.carried, size, resumption) as upload:
             upload.send(pieces)
             with conditions.refusals(order.condition):
                 response = upload.complete(order.wanted)

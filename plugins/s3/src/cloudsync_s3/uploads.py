@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import hashlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from types import TracebackType
@@ -16,11 +16,19 @@ from typing import Any, Self
 from cloudsync_core.backends.objectstore.parts import Part, in_flight
 from cloudsync_core.backends.objectstore.sending import Content, Sender
 from cloudsync_core.crashpoints import hit
-from cloudsync_core.errors import Disposition, IntegrityError, UnexpectedBackendError, UnsupportedOperationError
+from cloudsync_core.errors import (
+    BackendError,
+    Disposition,
+    IntegrityError,
+    UnexpectedBackendError,
+    UnsupportedOperationError,
+)
 from cloudsync_core.models import Digest
+from cloudsync_core.unfinished import Resumption
 from cloudsync_s3 import versions
 from cloudsync_s3.errors import FAILURES, is_code
 from cloudsync_s3.place import Place, content_md5
+from cloudsync_s3.resuming import HeldPart, held_parts, token_of, upload_of
 
 MOST_PARTS = 10_000
 """Parts of one upload (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html)."""
@@ -84,11 +92,6 @@ class _Pending:
     vouched: bool = False
 
 
-def upload_of(token: str) -> str:
-    """Return the UploadId in a token, or in what a list of uploads has in its place."""
-    return token.partition(" ")[0]
-
-
 class MultipartUpload:
     """One upload in parts; as a context it is aborted on every exit without `complete` (P2, catalogue D08).
 
@@ -99,18 +102,23 @@ class MultipartUpload:
         target: where to.
         carried: the parameters that say what the object carries.
         part: bytes of each part but the last; kept with the object, because it tells what the ETag is the digest of.
+        resumption: what is remembered of the upload beyond this process, `None` for nothing.
 
     Attributes:
         size: bytes that were sent.
     """
 
-    def __init__(self, target: Target, carried: dict[str, Any], part: int) -> None:
+    def __init__(
+        self, target: Target, carried: dict[str, Any], part: int, resumption: Resumption | None = None
+    ) -> None:
         self._target = target
         self._connection = target.place.connection
         self._place = target.place.named(target.key)
         metadata = {**carried["Metadata"], versions.PART_SIZE_METADATA: str(part)}
         self._create = {**carried, "Metadata": metadata}
         self._part = part
+        self._resumption = resumption
+        self._held: Mapping[int, HeldPart] = {}
         self._pending: list[_Pending] = []
         self._etags: dict[int, str] = {}
         self._count = 0
@@ -121,6 +129,8 @@ class MultipartUpload:
         self.size = 0
 
     def __enter__(self) -> Self:
+        if self._goes_on():
+            return self
         creating = self._connection.start("create_multipart_upload", **self._place, **self._create)
         try:
             with self._target.errors():
@@ -131,6 +141,8 @@ class MultipartUpload:
                 self._place["UploadId"] = creating.result()["UploadId"]
                 self._abort(error)
             raise
+        if self._resumption is not None:
+            self._resumption.save(token_of(self._place["UploadId"], self._part, self._create))
         hit("put.temp.opened")
         return self
 
@@ -139,6 +151,8 @@ class MultipartUpload:
     ) -> None:
         if not self._completed:
             self._abort(error)
+        elif self._resumption is not None:
+            self._resumption.forget()
 
     def send(self, contents: Iterable[Part]) -> None:
         """Upload parts as they come, a few at a time; each is compared with what the server says it stored.
@@ -151,7 +165,13 @@ class MultipartUpload:
             self._settle(in_flight(self._part) - 1)
             self._digests.update(part.md5)
             self.size += part.size
-            self._send(self._next(), part, vouched=not self._target.proofs.by_etag)
+            number = self._next()
+            held = self._held.get(number)
+            if self._resumption is not None and held is not None and held.is_part(part):
+                self._etags[number] = held.etag
+                self._resumption.kept(part.size)
+            else:
+                self._send(number, part, vouched=not self._target.proofs.by_etag)
 
     def copy(self, origin: dict[str, Any], size: int) -> None:
         """Fill the upload with the bytes of another object, inside the provider.
@@ -224,6 +244,26 @@ class MultipartUpload:
                 )
         return True
 
+    def _goes_on(self) -> bool:
+        """Find the parts of the upload that a crash has cut short; abort one that this put would not have begun."""
+        if self._resumption is None or (token := self._resumption.token) is None:
+            return False
+        upload = {**self._place, "UploadId": upload_of(token)}
+        if token == token_of(upload["UploadId"], self._part, self._create):
+            try:
+                with self._target.errors():
+                    self._held = held_parts(self._connection, upload)
+            except BackendError as error:
+                # It may be there later. Otherwise it is gone, or nobody may look at it.
+                if error.disposition is Disposition.RETRY:
+                    raise
+            else:
+                self._place = upload
+                return True
+        if self._aborted(upload) is None:
+            self._resumption.forget()
+        return False
+
     def _send(self, number: int, part: Part, *, vouched: bool) -> None:
         vouched = vouched and self._target.place.takes_md5
         begin = functools.partial(self._begin, number, part, vouched)
@@ -288,16 +328,18 @@ class MultipartUpload:
         finally:
             for sending in sendings:
                 sending.cancel()
-            failure = self._aborted()
+            failure = self._aborted(self._place)
+            if failure is None and self._resumption is not None:
+                self._resumption.forget()
             if failure is not None and error is not None:
                 error.add_note(f"The unfinished upload could not be aborted ({type(failure).__name__}).")
 
-    def _aborted(self) -> BaseException | None:
-        """Abort the upload, persistently: no retry from outside knows of it. Return the last failure."""
+    def _aborted(self, upload: Mapping[str, Any]) -> BaseException | None:
+        """Abort an upload, persistently: no retry from outside knows of it. Return the last failure."""
         last: BaseException | None = None
         for _ in range(ABORT_ATTEMPTS):
             try:
-                self._connection.call("abort_multipart_upload", **self._place)
+                self._connection.call("abort_multipart_upload", **upload)
             except FAILURES as failure:
                 last = failure
                 if is_code(failure, "NoSuchUpload"):

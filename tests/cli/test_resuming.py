@@ -1,0 +1,115 @@
+"""Large objects whose transfer a crash has cut short: the next run sends little of them again (H03, D14, D15)."""
+
+import os
+import random
+
+import pytest
+import yaml
+
+from cloudsync_core.engine.resuming import RESUMED_FROM
+from cloudsync_core.engine.state import State
+from cloudsync_core.engine.unfinished import records
+
+MIB = 1024 * 1024
+SIZE = RESUMED_FROM + 8 * MIB + 4321
+CONTENT = random.Random(5).randbytes(SIZE)
+CUT = 137
+
+
+class World:
+    """A directory ./site with a large file, and a container behind a proxy that counts.
+
+    Attributes:
+        proxy: what stands before the server.
+    """
+
+    def __init__(self, folder, cloudsync, proxy, scheme, container):
+        self.folder = folder
+        self.proxy = proxy
+        self._cloudsync = cloudsync
+        self._scheme = scheme
+        self._container = container
+        (folder / "site").mkdir()
+        self.write(CONTENT)
+
+    def write(self, content):
+        (self.folder / "site/large").write_bytes(content)
+        # Not so young that its next change might not show.
+        os.utime(self.folder / "site/large", ns=(1_700_000_000_000_000_000,) * 2)
+
+    @property
+    def store(self):
+        return {"url": f"{self._scheme}://{self._container}/x", "options": self.proxy.server.options}
+
+    def configure(self, source, target, **rules):
+        job = {"source": source, "target": target, "transfers": 2, **rules}
+        (self.folder / "config.yaml").write_text(yaml.safe_dump({"version": 1, "jobs": {"job": job}}))
+
+    def up(self, **rules):
+        self.configure("./site", self.store, **rules)
+
+    def down(self):
+        self.configure(self.store, "./back")
+
+    def run(self, *, crash=None, code=0):
+        """Run the job; return its report, `None` of one that died, and the content bytes that went up and down."""
+        self.proxy.requests.clear()
+        env = {} if crash is None else {"CLOUDSYNC_CRASH_AT": crash}
+        result = self._cloudsync("run", "config.yaml", "--json", code=CUT if crash else code, env=env)
+        return None if crash else result.report
+
+    @property
+    def bytes_up(self):
+        """The content that was sent since the last run began."""
+        return sum(len(request.body) for request in self.proxy.requests if request.method in {"PUT", "POST"})
+
+    @property
+    def recorded(self):
+        with State(self.folder / ".cloudsync/state.db", read_only=True) as state:
+            return records(state, 1)
+
+    @property
+    def stored(self):
+        return self.proxy.server.contents(self._container).get("x/large")
+
+    def leftovers(self):
+        result = self._cloudsync("gc", "config.yaml", "--json")
+        return [event for event in result.events if event["event"] == "leftover"]
+
+
+@pytest.fixture(params=["s3"])
+def world(request, folder, cloudsync):
+    """Each provider in turn."""
+    fixture, scheme, make = {
+        "s3": ("moto_proxy", "s3", lambda server: server.make_bucket()),
+        "azure": ("azurite_proxy", "az", lambda server: server.make_container()),
+        "gcs": ("gcs_proxy", "gs", lambda server: server.make_bucket()),
+    }[request.param]
+    proxy = request.getfixturevalue(fixture)
+    return World(folder, cloudsync, proxy, scheme, make(proxy.server))
+
+
+class TestAnUpload:
+    def test_goes_on_after_a_crash(self, world):
+        world.up()
+        world.run(crash="put.part.sent:3")
+        assert [record.key for record in world.recorded] == ["large"]
+        report = world.run()
+        assert report["counts"]["added"] == 1
+        assert world.stored == CONTENT
+        assert world.bytes_up < 0.6 * SIZE, f"{world.bytes_up / SIZE:.0%} were sent again"
+        assert report["bytes_transferred"] + report["bytes_resumed"] == SIZE
+        assert report["bytes_resumed"] > 0.4 * SIZE
+        assert world.recorded == []
+        assert world.leftovers() == []
+        assert world.run()["counts"]["unchanged"] == 1
+
+    def test_begins_anew_when_the_source_has_changed(self, world):
+        world.up()
+        world.run(crash="put.part.sent:3")
+        world.write(CONTENT[::-1])
+        report = world.run()
+        assert (report["counts"]["added"], report["bytes_resumed"]) == (1, 0)
+        assert world.stored == CONTENT[::-1]
+        assert world.recorded == []
+        assert world.leftovers() == []
