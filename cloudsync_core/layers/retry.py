@@ -60,6 +60,7 @@ class RetryPolicy:
         budget: seconds from the first attempt after which no further one starts. A wait that would end later
             is not begun: the operation fails at once. A running attempt is not cut short.
         told: is told every error that a further attempt may mend, once, before the wait; from any thread.
+        clock: returns seconds that never go back.
     """
 
     attempts: int = 5
@@ -67,6 +68,7 @@ class RetryPolicy:
     max_wait: float = 20.0
     budget: float = 120.0
     told: Callable[[BackendError], None] = _nobody
+    clock: Callable[[], float] = time.monotonic
 
     def call(self, operation: Callable[[], T], stop: threading.Event | None = None) -> T:
         """Return what `operation` returns, tried as often as the policy allows.
@@ -109,7 +111,7 @@ class Attempts:
         self._owned = _owned.get()
         self._allowed = 1 if self._owned else policy.attempts
         self._failed = 0
-        self._started = time.monotonic()
+        self._started = policy.clock()
 
     def again_after(self, error: BackendError) -> bool:
         """Wait, and return true when the operation is to be tried again; false when `error` is final."""
@@ -122,7 +124,7 @@ class Attempts:
             return False
         ceiling = min(self._policy.max_wait, self._policy.first_wait * 2.0 ** (self._failed - 1))
         wait = (error.retry_after or 0.0) + random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
-        if time.monotonic() - self._started + wait > self._policy.budget:
+        if self._policy.clock() - self._started + wait > self._policy.budget:
             return False
         return not self._stop.wait(wait)
 

@@ -164,6 +164,13 @@ def cloud(request):
 
 
 ATTEMPTS = 3
+
+SILENT = {"no-answer", "no-end-of-the-answer"}
+"""Faults that only end because somebody has waited long enough."""
+
+IMPATIENT = 0.5
+"""Seconds for which an answer is waited for then."""
+
 MARK, WRONG = b"MARK", b"MARJ"
 """Something that a test recognises on its way, and the same with one bit turned round."""
 
@@ -199,9 +206,8 @@ class Uploads:
         return world.mirror()
 
     def commits(self, request: Request) -> bool:
-        """Tell whether a request makes the file's object visible; what a run writes for itself is none of it."""
-        about_us = b"/lease" in request.target.encode() + request.body[:KIB]
-        return bool(self.dialect.commits(request)) and not about_us
+        """Tell whether a request makes the file's object visible."""
+        return bool(self.dialect.commits(request)) and not of_the_run(request)
 
 
 class Downloads:
@@ -212,7 +218,10 @@ class Downloads:
         folder: the directory.
         content: of the object.
         size: of it, in bytes.
+        read_timeout: seconds.
     """
+
+    read_timeout = 60.0
 
     def __init__(self, cloud: Cloud, folder: Path, size: int) -> None:
         self.cloud, self.proxy, self.dialect = cloud, cloud.proxy, cloud.dialect
@@ -234,10 +243,52 @@ class Downloads:
         """Run a mirror of the cloud to the directory."""
         directory = Location.parse(str(self.folder))
         return World(
-            lambda: self.cloud.open(read_timeout=0.3),
+            lambda: self.cloud.open(read_timeout=self.read_timeout),
             lambda: FileBackend(directory, FileOptions(fsync=False)),
             rules={"retries": ATTEMPTS, **rules},
         ).mirror()
+
+
+class Removals(Uploads):
+    """A directory with one file that the cloud has, too, beside some objects that are to be deleted."""
+
+    def __init__(self, cloud: Cloud, folder: Path, count: int) -> None:
+        super().__init__(cloud, folder, KIB)
+        (folder / "key").unlink()
+        (folder / "kept").write_bytes(b"kept")
+        cloud.fill({"kept": b"kept", **{f"old-{number}": b"old" for number in range(count)}})
+
+    def deletes(self, request: Request) -> bool:
+        """Tell whether a request deletes objects of the mirror."""
+        return bool(self.dialect.deletes(request)) and not of_the_run(request)
+
+    def mirror(self, **rules: Any) -> RunReport:
+        """Run a mirror that deletes."""
+        return super().mirror(delete=True, max_delete="100%", **rules)
+
+
+class Copies:
+    """An object, `from/key` of a cloud, which is to be mirrored to another place there without passing through here."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud, self.proxy, self.dialect = cloud, cloud.proxy, cloud.dialect
+        self.content = marked(KIB)
+        cloud.fill({"from/key": self.content})
+
+    def contents(self) -> dict[str, bytes]:
+        """Return what is at the other place, by its key there."""
+        found = self.cloud.contents()
+        return {key.removeprefix("to/"): content for key, content in found.items() if key.startswith("to/")}
+
+    def mirror(self) -> RunReport:
+        """Run the mirror."""
+        source, target = (dataclasses.replace(self.cloud, url=f"{self.cloud.url}/{name}") for name in ("from", "to"))
+        return World(source.open, target.open, rules={"retries": ATTEMPTS}).mirror()
+
+
+def of_the_run(request: Request) -> bool:
+    """Tell whether a request is about what a run writes for itself."""
+    return b"lease" in request.target.encode() + request.body[:KIB]
 
 
 def carries_mark(request: Request) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -48,6 +49,10 @@ class S3:
         last = re.sub(rb"<Contents>.*</Contents>", b"", last, flags=re.DOTALL)
         return re.sub(rb"<KeyCount>\d+</KeyCount>", b"<KeyCount>0</KeyCount>", last)
 
+    def failure_within_a_success(self) -> Response:
+        """Return the answer to a copy that has failed after its status was sent."""
+        return dataclasses.replace(self.refusal(500), status=200)
+
     def refusal(self, status: int, code: str | None = None) -> Response:
         """Return an answer in the form of S3's errors, by default with the code that goes with the status."""
         usual = {403: "AccessDenied", 404: "NoSuchKey", 409: "ConditionalRequestConflict", 412: "PreconditionFailed"}
@@ -87,6 +92,10 @@ class Azure:
     def ended(self, document: bytes, *, empty: bool) -> bytes:
         last = _NEXT_MARKER.sub(b"<NextMarker/>", document)
         return re.sub(rb"<Blobs>.*</Blobs>", b"<Blobs/>", last, flags=re.DOTALL) if empty else last
+
+    def failure_within_a_success(self) -> Response:
+        """Return an answer to a copy that does not tell what was made."""
+        return Response(202)
 
     def refusal(self, status: int, code: str | None = None) -> Response:
         """Return an answer in the form of Azure's errors, by default with the code that goes with the status."""
@@ -132,6 +141,10 @@ class Gcs:
         return json.dumps(
             {name: value for name, value in json.loads(document).items() if name not in left_out}
         ).encode()
+
+    def failure_within_a_success(self) -> Response:
+        """Return an answer to a copy that says neither that it is done nor how it goes on."""
+        return Response(200, b'{"kind": "storage#rewriteResponse", "done": false}')
 
     def refusal(self, status: int, code: str | None = None) -> Response:
         """Return an answer in the form of Google's errors, by default with the reason that goes with the status."""

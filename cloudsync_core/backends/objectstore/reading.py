@@ -231,5 +231,7 @@ def _size_of_all(incoming: Incoming, start: int, end: int) -> int:
     """
     match = _CONTENT_RANGE.fullmatch(incoming.content_range)
     if match is None or (int(match[1]), int(match[2]) + 1) != (start, end) or incoming.length != end - start:
-        raise UnexpectedBackendError("the server answered with other bytes than the range that was asked for")
+        raise UnexpectedBackendError(
+            "the server answered with other bytes than the range that was asked for", disposition=Disposition.RETRY
+        )
     return int(match[3])

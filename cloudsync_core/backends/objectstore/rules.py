@@ -80,6 +80,9 @@ NO_TLS: Final = Rule(
 NO_ANSWER: Final = Rule(UnavailableError, "the server did not answer")
 CUT_SHORT: Final = Rule(IntegrityError, "the connection ended before the object did")
 DAMAGED: Final = Rule(UnexpectedBackendError, "the server's answer is damaged", disposition=Disposition.RETRY)
+UNMENTIONED: Final = Rule(
+    UnexpectedBackendError, "the server's answer does not mention the object", disposition=Disposition.RETRY
+)
 UNSAYABLE: Final = Rule(UnexpectedBackendError, "the request holds a line break where HTTP can have none")
 
 TRANSPORT: Final[tuple[tuple[tuple[type[BaseException], ...], Rule], ...]] = (

@@ -191,6 +191,8 @@ class _Handler(BaseHTTPRequestHandler):
     """One connection of a client."""
 
     protocol_version = "HTTP/1.1"
+    # Head and body are two writes, and the second would wait for 40 ms until the client confirms the first.
+    disable_nagle_algorithm = True
     server: _Server
 
     def handle_one_request(self) -> None:

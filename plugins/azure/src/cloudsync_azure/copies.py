@@ -77,7 +77,7 @@ class Copier:
             digests: tuple[Digest, ...] = () if md5 is None else (md5,)
             if md5 is not None:
                 versions.check(answer.headers.get("content-md5"), md5, "the copy")
-        return written(key, info.size, answer, digests, attributes or info.attributes)
+            return written(key, info.size, answer, digests, attributes or info.attributes)
 
     def _copy_blocks(
         self, info: ObjectInfo, key: str, origin: dict[str, str], attributes: Attributes, condition: PutCondition
@@ -95,7 +95,8 @@ class Copier:
             with conditions.refusals(condition):
                 answer = upload.complete(headers)
         # What it carries is what was told of the source; nobody has compared it with what came.
-        return written(key, info.size, answer, (), attributes)
+        with self._place.errors("copy", key):
+            return written(key, info.size, answer, (), attributes)
 
 
 def _origin(source: Place, info: ObjectInfo) -> dict[str, str]:

@@ -16,13 +16,13 @@ from cloudsync_azure.operations import MOST_IN_BATCH
 from cloudsync_azure.place import Place
 from cloudsync_azure.signing import dated
 from cloudsync_core.backends.judging import named
+from cloudsync_core.backends.objectstore.rules import UNMENTIONED
 from cloudsync_core.backends.objectstore.wire import Answer, Request
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import (
     BackendError,
     ObjectNotFoundError,
     PreconditionFailedError,
-    UnexpectedBackendError,
 )
 from cloudsync_core.models import DeleteResult, Version
 
@@ -139,8 +139,7 @@ class Deleter:
     def _problem(self, key: str, answer: Answer | None) -> BackendError | None:
         """Return the error for what a batch answered about a key: `None` where it did not mention it."""
         if answer is None:
-            unmentioned = UnexpectedBackendError("the server's answer does not mention the object")
-            return named(unmentioned, "delete", self._place.location, key)
+            return named(UNMENTIONED.failure(), "delete", self._place.location, key)
         if answer.is_success:
             return None
         error = self._judged(RefusedError(answer), key)

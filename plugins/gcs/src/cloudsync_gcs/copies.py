@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudsync_core.errors import (
+    Disposition,
     ObjectExistsError,
     ObjectNotFoundError,
     PreconditionFailedError,
@@ -71,7 +72,9 @@ class Copier:
             if not isinstance(told.get("rewriteToken"), str):
                 break
             token = {"rewriteToken": told["rewriteToken"]}
-        raise UnexpectedBackendError("the server does not say that the copy is done, nor how it goes on")
+        raise UnexpectedBackendError(
+            "the server does not say that the copy is done, nor how it goes on", disposition=Disposition.RETRY
+        )
 
 
 def _require_still(source: Place, info: ObjectInfo) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 
 from cloudsync_core.backends.judging import named
+from cloudsync_core.backends.objectstore.rules import UNMENTIONED
 from cloudsync_core.backends.objectstore.wire import Answer, Request
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import (
     BackendError,
     ObjectNotFoundError,
     PreconditionFailedError,
-    UnexpectedBackendError,
 )
 from cloudsync_core.models import DeleteResult, Version
 from cloudsync_gcs import conditions, operations
@@ -150,8 +150,7 @@ class Deleter:
     def _result(self, key: str, answer: Answer | None) -> DeleteResult:
         """Return what the answer to one request of a batch says (A15)."""
         if answer is None:
-            error = UnexpectedBackendError("the server's answer does not mention the object")
-            return DeleteResult(key, named(error, "delete", self._place.location, key))
+            return DeleteResult(key, named(UNMENTIONED.failure(), "delete", self._place.location, key))
         if answer.is_success:
             return DeleteResult(key)
         try:

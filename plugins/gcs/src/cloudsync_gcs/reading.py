@@ -56,7 +56,7 @@ class Reader(reading.Reader):
                 answer = self._place.connection.request(_media(self._place, name, _pin(resource), None), most=length)
             _require(answer, info.version.id, length)
             if len(answer.body) != length:
-                raise _other_bytes()
+                raise _other_bytes(len(answer.body), length)
             return ObjectReader(info, answer.body)
 
 
@@ -85,7 +85,7 @@ class _Objects:
 
         def info(whole: int) -> ObjectInfo:
             if whole != length:
-                raise _other_bytes()
+                raise _other_bytes(whole, length)
             return self._place.describe(key, resource)
 
         found = _pin(resource)
@@ -159,11 +159,14 @@ def _require(answer: Answer, generation: str | None, length: int | None) -> None
     if generation is not None and answer.headers.get("x-goog-generation", generation) != generation:
         raise PreconditionFailedError("it changed while it was read", disposition=Disposition.RETRY)
     if length is not None and "content-length" in answer.headers and answer.length != length:
-        raise _other_bytes()
+        raise _other_bytes(answer.length, length)
 
 
-def _other_bytes() -> UnexpectedBackendError:
-    return UnexpectedBackendError("the server answered with other bytes than those of the object")
+def _other_bytes(found: int, wanted: int) -> UnexpectedBackendError:
+    # Too few may be an accident (D16); a server that unpacks an object does so every time.
+    disposition = Disposition.RETRY if found < wanted else None
+    reason = "the server answered with other bytes than those of the object"
+    return UnexpectedBackendError(reason, disposition=disposition)
 
 
 def _untold(_: int) -> ObjectInfo:

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from cloudsync_core.backends.objectstore.rules import UNMENTIONED
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import (
     BackendError,
     ObjectNotFoundError,
-    UnexpectedBackendError,
     UnsupportedOperationError,
 )
 from cloudsync_core.keys import problem
@@ -142,7 +142,7 @@ class Deleter:
         """Return the error for what a bulk delete answered about a key: "" where it did not mention it."""
         if code is None or code == "NoSuchKey":
             return None
-        error = of_code(code) if code else UnexpectedBackendError("the server's answer does not mention the object")
+        error = of_code(code) if code else UNMENTIONED.failure()
         error.operation, error.location, error.key = "delete", self._place.location, key
         return error
 
