@@ -90,7 +90,7 @@ class TestThePackage:
             "pyproject.toml",
             *(f"src/{name}/{file}.py" for file in ("__init__", "backend", "config", "errors", "plugin", "service")),
             f"src/{name}/py.typed",
-            *(f"tests/test_{subject}.py" for subject in ("conformance", "errors", "plugin")),
+            *(f"tests/test_{subject}.py" for subject in ("conformance", "errors", "leftovers", "plugin")),
         ])  # fmt: skip
 
     def test_leaves_no_placeholder(self, package):

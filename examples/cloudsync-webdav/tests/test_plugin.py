@@ -52,6 +52,21 @@ def test_what_a_killed_run_has_left_is_removed_a_day_later(plugins, server, fold
     assert server.names(folder) == {names[3600], "object"}
 
 
+def test_what_a_crash_has_left_is_found_and_removed_when_somebody_asks(plugins, server, folder):
+    name = ".cs-0123456789ab.tmp"
+    server.put(f"{folder}/{name}", b"half an obj", age=60)
+    server.put(f"{folder}/object", b"content", age=60)
+    with open_location(plugins, server.url(folder), server.options) as backend:
+        [found] = backend.leftovers()
+        assert (found.kind, found.key, found.size, found.ours) == ("temporary file", name, 11, True)
+        for token in ("object", "../object", found.token, found.token):
+            backend.discard(found.key, token)
+        assert list(backend.leftovers()) == []
+    assert server.names(folder) == {"object"}
+    with open_location(plugins, server.url(f"{folder}/none"), server.options, create=True) as backend:
+        assert list(backend.leftovers()) == []
+
+
 @pytest.mark.parametrize("options", [{}, {"username": "tester", "password": "wrong"}, {"token": "wrong"}])
 def test_a_server_that_does_not_know_us_says_so(plugins, server, folder, options):
     with open_location(plugins, server.url(folder), options) as backend, pytest.raises(UnauthenticatedError):

@@ -36,6 +36,7 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
+from cloudsync_core.unfinished import Leftover
 
 from cloudsync_webdav.client import AnswerError, Client
 from cloudsync_webdav.config import WebdavOptions
@@ -188,6 +189,21 @@ class WebdavBackend(Backend):
                 # A folder put as a marker stays when what it holds goes.
                 if folder + "/" in self._markers or not self._tree.remove(folder + "/", None):
                     return
+
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield the temporary files, also those that somebody is writing. See `Backend.leftovers`."""
+        del recorded  # nothing is: a put that was cut short begins anew
+        with self._verb("list"):
+            for entry in self._below("") if self._tree.has_root() else ():
+                if keys.is_temporary(entry.name) and not entry.is_folder:
+                    name = entry.name
+                    yield Leftover("temporary file", name, name, entry.modified_ns, entry.size, ours=True)
+
+    def discard(self, key: str, token: str) -> None:
+        """Remove a temporary file. See `Backend.discard`."""
+        with self._verb("discard", key):
+            if keys.is_temporary(token) and "/" not in token:
+                self._tree.remove(token, None)
 
     def check_key(self, key: str) -> None:
         """Raise `InvalidKeyError` for what a server might keep as another name. See `Backend.check_key`."""
