@@ -126,6 +126,7 @@ class Recording:
         self._unfinished = unfinished
         self._key = key
         self._source = source
+        self._lock = threading.Lock()
         self.bytes_kept = 0
 
     @property
@@ -146,7 +147,8 @@ class Recording:
 
     def kept(self, size: int) -> None:
         """Count bytes that are not sent again."""
-        self.bytes_kept += size
+        with self._lock:
+            self.bytes_kept += size
 
 
 def records(database: Database, job: int) -> list[Record]:

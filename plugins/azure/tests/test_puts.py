@@ -128,7 +128,7 @@ class TestBlocks:
             proxied.put("object", Body(patterned(300_000)))
         names = [request.query["blockid"] for request in blocks(proxied)]
         assert len(set(names)) == len(names) == 15
-        assert {len(name) for name in names} == {20}
+        assert {len(name) for name in names} == {44}
 
     def test_writers_at_the_same_time_never_mix_their_blocks(self, proxied):
         """One list wins, and the service drops the blocks of the others, whose lists are refused: they try again."""

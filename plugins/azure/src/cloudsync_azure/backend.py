@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
-from cloudsync_azure import lookup
+from cloudsync_azure import leftovers, lookup
 from cloudsync_azure.config import LARGEST_BLOCK, AzureOptions
 from cloudsync_azure.copies import Copier
 from cloudsync_azure.deletes import Deleter
@@ -34,6 +34,7 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
+from cloudsync_core.unfinished import Leftover
 
 LARGEST_OBJECT = MOST_BLOCKS * LARGEST_BLOCK
 """Bytes of an object (https://learn.microsoft.com/azure/storage/blobs/scalability-targets)."""
@@ -157,6 +158,10 @@ class AzureBackend(Backend):
                 key=key,
             )
         return self._copier.copy(source.place, info, key, attributes, condition)
+
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield what was begun in blocks and is not finished; it expires, so that `discard` does nothing."""
+        return leftovers.find(self.place, recorded)
 
     def check_key(self, key: str) -> None:
         """Raise `InvalidKeyError` for what the service cannot hold exactly; see `Backend.check_key`."""

@@ -43,6 +43,16 @@ def list_blobs(path: str, prefix: str, marker: str | None) -> Request:
     return Request("GET", path, query)
 
 
+def list_uncommitted(path: str, prefix: str, marker: str | None) -> Request:
+    """Ask for a page of a listing that shows objects of which there are only blocks, too."""
+    query = {"restype": "container", "comp": "list", "include": "uncommittedblobs"}
+    if prefix:
+        query["prefix"] = prefix
+    if marker is not None:
+        query["marker"] = marker
+    return Request("GET", path, query)
+
+
 def get_blob_properties(path: str) -> Request:
     """Ask what an object is."""
     return Request("HEAD", path)
@@ -84,6 +94,11 @@ def put_block_from_url(path: str, block: str, source: Mapping[str, str], byte_ra
     """Let the server bring a block itself, of another object that `source` names."""
     headers = {**source, "x-ms-source-range": byte_range}
     return Request("PUT", path, {"comp": "block", "blockid": block}, headers)
+
+
+def get_block_list(path: str) -> Request:
+    """Ask for the blocks that were brought for an object and are in no list."""
+    return Request("GET", path, {"comp": "blocklist", "blocklisttype": "uncommitted"})
 
 
 def put_block_list(path: str, blocks: Iterable[str], headers: Mapping[str, str]) -> Request:

@@ -13,6 +13,7 @@ from cloudsync_azure.place import Place
 from cloudsync_azure.uploads import MOST_BLOCKS, BlockUpload
 from cloudsync_core.backends.objectstore.parts import LARGE_PART, Part, cut, memory, part_size_of, until
 from cloudsync_core.backends.objectstore.sending import Sender
+from cloudsync_core.backends.objectstore.transport import DamagedAnswerError
 from cloudsync_core.backends.objectstore.visible import telling
 from cloudsync_core.backends.objectstore.wire import Answer
 from cloudsync_core.body import Body
@@ -70,15 +71,17 @@ class Putter:
             found = functools.partial(written, order.key, len(data), answer)
             with telling(lambda: found((), order.attributes)):
                 versions.check(answer.headers.get("content-md5"), digest, "the object")
-        return found((digest,), order.attributes)
+            return found((digest,), order.attributes)
 
     def _put_blocks(self, order: _Order, body: Body, pieces: Iterable[Part], size: int) -> ObjectInfo:
-        with BlockUpload(self._place, order.key, "put", part=size, sender=self.sender) as upload:
+        upload = BlockUpload(self._place, order.key, "put", part=size, sender=self.sender, resumption=body.resumption)
+        with upload:
             upload.send(pieces)
             digest = body.digest("md5")
             with conditions.refusals(order.condition):
                 answer = upload.complete({**order.headers, CONTENT_MD5: md5_header(digest)})
-        return written(order.key, upload.size, answer, (digest,), order.attributes)
+        with self._place.errors("put", order.key):
+            return written(order.key, upload.size, answer, (digest,), order.attributes)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,7 +129,12 @@ def written(
         answer: to the write.
         digests: of the content. The server took what was sent with an MD5 of it, and refuses what has another.
         attributes: what the object carries.
+
+    Raises:
+        DamagedAnswerError: it tells nothing of what was written.
     """
     version = versions.version(answer.headers)
+    if version.etag is None:
+        raise DamagedAnswerError("the server's answer does not tell what it has written")
     modified_ns = versions.nanoseconds(answer.headers.get("last-modified") or answer.headers.get("date"))
-    return ObjectInfo(key, size, version.etag or "", modified_ns, version, digests, attributes)
+    return ObjectInfo(key, size, version.etag, modified_ns, version, digests, attributes)

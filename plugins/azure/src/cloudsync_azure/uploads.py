@@ -7,25 +7,25 @@ the last one came, and at once when somebody writes the object
 
 from __future__ import annotations
 
-import base64
 import concurrent.futures
 import functools
 import hashlib
-import os
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from cloudsync_azure import operations, versions
 from cloudsync_azure.place import Place
+from cloudsync_azure.resuming import encoded, held_blocks, name_of, new_random, random_of, token_of
 from cloudsync_core.backends.objectstore.parts import Part, in_flight
 from cloudsync_core.backends.objectstore.sending import AbandonedError, Content, Sender
 from cloudsync_core.backends.objectstore.wire import Answer
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import Disposition, UnsupportedOperationError
 from cloudsync_core.models import Digest
+from cloudsync_core.unfinished import Resumption
 
 MOST_BLOCKS: Final = 50_000
 """Blocks of one object (https://learn.microsoft.com/azure/storage/blobs/scalability-targets)."""
@@ -35,8 +35,6 @@ SECONDS_TO_SETTLE: Final = 5.0
 
 COPIES_IN_FLIGHT: Final = 4
 """Blocks of one copy that the service copies at a time."""
-
-_RANDOM_BYTES = 12
 
 
 class BlockUpload:
@@ -51,24 +49,39 @@ class BlockUpload:
         verb: of the contract, for messages.
         part: bytes of each block but the last.
         sender: sends the blocks.
+        resumption: what is remembered of the upload beyond this process, `None` for nothing.
 
     Attributes:
         size: bytes that were sent.
     """
 
-    def __init__(self, place: Place, key: str, verb: str, *, part: int, sender: Sender) -> None:
+    def __init__(
+        self,
+        place: Place,
+        key: str,
+        verb: str,
+        *,
+        part: int,
+        sender: Sender,
+        resumption: Resumption | None = None,
+    ) -> None:
         self._connection = place.connection
         self._path = place.path(key)
         self._errors = functools.partial(place.errors, verb, key)
         self._part = part
         self._sender = sender
-        self._random = os.urandom(_RANDOM_BYTES)
-        self._pending: set[Future[Answer]] = set()
+        self._resumption = resumption
+        self._random = new_random()
+        self._held: Mapping[bytes, int] = {}
+        self._names: dict[int, bytes] = {}
+        self._pending: set[Future[Any]] = set()
         self._count = 0
         self._abandoned = threading.Event()
         self.size = 0
 
     def __enter__(self) -> Self:
+        if self._resumption is not None:
+            self._go_on(self._resumption)
         hit("put.temp.opened")
         return self
 
@@ -76,6 +89,7 @@ class BlockUpload:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._abandoned.set()
+        # What was brought stays until it expires, and what remembers it stays for a later put to go on from.
         try:
             concurrent.futures.wait(self._pending, SECONDS_TO_SETTLE)
         finally:
@@ -105,7 +119,9 @@ class BlockUpload:
         for start in range(0, size, self._part):
             self._settle(COPIES_IN_FLIGHT - 1)
             span = f"bytes={start}-{min(start + self._part, size) - 1}"
-            request = operations.put_block_from_url(self._path, self._next(), source, span)
+            number = self._next()
+            name = self._names[number] = name_of(self._random, number)
+            request = operations.put_block_from_url(self._path, encoded(name), source, span)
             self._pending.add(self._connection.start(request))
 
     def complete(self, headers: Mapping[str, str]) -> Answer:
@@ -115,31 +131,47 @@ class BlockUpload:
             headers: what the object carries, and under which condition it is written.
         """
         self._settle(0)
-        blocks = [self._name(number) for number in range(self._count)]
+        blocks = [encoded(self._names[number]) for number in range(self._count)]
         hit("put.complete.sent")
         with self._errors():
             answer = self._connection.call(operations.put_block_list(self._path, blocks, headers))
         hit("put.complete.acked")
+        if self._resumption is not None:
+            self._resumption.forget()
         return answer
 
-    def _begin(self, name: str, part: Part, content: Content) -> Future[Answer]:
-        return self._connection.submit(functools.partial(self._send, name, part, content))
+    def _go_on(self, resumption: Resumption) -> None:
+        """Find the blocks of the upload that a crash has cut short; those of one of another size are left to expire."""
+        token = resumption.token
+        if token is not None and token == token_of(random_of(token), self._part):
+            self._random = random_of(token)
+            with self._errors():
+                self._held = {block.name: block.size for block in held_blocks(self._connection, self._path)}
+        else:
+            resumption.save(token_of(self._random, self._part))
 
-    def _send(self, name: str, part: Part, content: Content) -> Answer:
-        """Send a block; its MD5 is computed here, in a thread of its own, while other content is read."""
+    def _begin(self, number: int, part: Part, content: Content) -> Future[Answer | None]:
+        return self._connection.submit(functools.partial(self._send, number, part, content))
+
+    def _send(self, number: int, part: Part, content: Content) -> Answer | None:
+        """Send a block unless it is there; its MD5 is computed here, in a thread of its own, while others are read."""
         if self._abandoned.is_set():
             raise AbandonedError
         hasher = hashlib.md5(usedforsecurity=False)
         for piece in part.pieces:
             hasher.update(piece)
         digest = hasher.digest()
-        request = operations.put_block(self._path, name, content, part.size, operations.in_base64(digest))
+        name = self._names[number] = name_of(self._random, number, digest)
+        if self._resumption is not None and self._held.get(name) == part.size:
+            self._resumption.kept(part.size)
+            return None
+        request = operations.put_block(self._path, encoded(name), content, part.size, operations.in_base64(digest))
         answer = self._connection.call(request)
         versions.check(answer.headers.get("content-md5"), Digest("md5", digest.hex()), "a block")
         return answer
 
-    def _next(self) -> str:
-        """Return the name of the next block."""
+    def _next(self) -> int:
+        """Return the number of the next block."""
         if self._count == MOST_BLOCKS:
             with self._errors():
                 raise UnsupportedOperationError(
@@ -148,11 +180,7 @@ class BlockUpload:
                     disposition=Disposition.SKIP,
                 )
         self._count += 1
-        return self._name(self._count - 1)
-
-    def _name(self, number: int) -> str:
-        """Return the name of a block; all names of an object have the same length, as the service wants it."""
-        return base64.b64encode(self._random + number.to_bytes(3, "big")).decode("ascii")
+        return self._count - 1
 
     def _settle(self, most: int) -> None:
         """Wait until at most so many blocks are on their way."""

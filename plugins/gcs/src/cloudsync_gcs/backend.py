@@ -26,7 +26,8 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
-from cloudsync_gcs import lookup
+from cloudsync_core.unfinished import Leftover
+from cloudsync_gcs import leftovers, lookup
 from cloudsync_gcs.config import LARGEST_OBJECT, GCSOptions
 from cloudsync_gcs.copies import Copier
 from cloudsync_gcs.deletes import MOST_KEYS, Deleter
@@ -150,6 +151,14 @@ class GCSBackend(Backend):
                 key=key,
             )
         return self._copier.copy(source.place, info, key, attributes, condition)
+
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield the recorded uploads that are not finished; see `Backend.leftovers`."""
+        return leftovers.find(self.place, recorded)
+
+    def discard(self, key: str, token: str) -> None:
+        """Cancel an unfinished upload; see `Backend.discard`."""
+        leftovers.discard(self.place, key, token)
 
     def check_key(self, key: str) -> None:
         """Raise `InvalidKeyError` when there can be no object of that name; see `Backend.check_key`."""

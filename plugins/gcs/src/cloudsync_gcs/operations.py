@@ -165,6 +165,16 @@ def chunk(
     return Request("PUT", upload.path, upload.query, headers, content, end - start)
 
 
+def progress(upload: Session, total: int | None) -> Request:
+    """Ask how much has come of an upload.
+
+    Args:
+        upload: which.
+        total: bytes of the whole content, `None` where they are not known.
+    """
+    return Request("PUT", upload.path, upload.query, {"content-range": f"bytes */{'*' if total is None else total}"})
+
+
 def held(answer: Answer) -> int:
     """Return the bytes of an upload that the server says it has."""
     found = _HELD.fullmatch(answer.headers.get("range", "").strip())

@@ -58,7 +58,16 @@ class Putter:
                 with errors():
                     told = self._insert(resource, b"".join(held), digest, wanted)
             else:
-                with Upload(self._place, resource, body.size, chunk=self._chunk, query=wanted, errors=errors) as upload:
+                session = Upload(
+                    self._place,
+                    resource,
+                    body.size,
+                    chunk=self._chunk,
+                    query=wanted,
+                    errors=errors,
+                    resumption=body.resumption,
+                )
+                with session as upload:
                     told = upload.complete(itertools.chain(held, content), functools.partial(body.digest, algorithm))
                 digest = body.digest(algorithm)
         with errors(), telling(lambda: self._place.written(key, told, (), attributes)):
