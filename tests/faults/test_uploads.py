@@ -9,6 +9,7 @@ from cloudsync_core.layers.layer import Layer
 from cloudsync_core.testing.faults import (
     CutOff,
     Faulty,
+    Response,
     Shorten,
     at,
     drop_request,
@@ -79,6 +80,16 @@ class TestAnswersThatAreLost:
         up.proxy.disturb(up.commits, flip_answer(0), times=1)
         assert up.mirror().counts.added == 1
         assert up.cloud.contents() == {"key": up.content}
+
+    def test_P3_an_answer_that_tells_nothing_is_no_success(self, up):
+        """Nothing has reached the server, whatever has answered in its stead."""
+        done = up.proxy.disturb(up.commits, refuse(Response(200)))
+        report = up.mirror()
+        assert done.met == ATTEMPTS
+        assert (report.status, report.counts.added, report.counts.failed) == ("partial", 0, 1)
+        assert up.cloud.contents() == {}
+        up.proxy.calm()
+        assert up.mirror().status == "done"
 
     def test_F01_somebody_elses_object_is_not_taken_for_ours(self, up):
         """It appears after the answer to ours was lost, and is as long as ours."""

@@ -14,6 +14,7 @@ from cloudsync_core.backends.objectstore.parts import LARGE_PART, Part, cut, mem
 from cloudsync_core.backends.objectstore.sending import Sender
 from cloudsync_core.backends.objectstore.visible import telling
 from cloudsync_core.body import Body
+from cloudsync_core.errors import Disposition, UnexpectedBackendError
 from cloudsync_core.models import Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_core.unfinished import Resumption
 from cloudsync_s3 import attributes as headers
@@ -75,12 +76,12 @@ class Putter:
 
     def _put_whole(self, order: _Order, data: bytes, digest: Digest) -> ObjectInfo:
         with conditions.refusals(order.condition), self._place.errors("put", order.key):
-            response = self._place.put_object(order.key, data, digest.value, order.carried, order.wanted)
+            response = _telling(self._place.put_object(order.key, data, digest.value, order.carried, order.wanted))
             found = functools.partial(written, order.key, len(data), response)
             with telling(lambda: found((), order.attributes)):
                 told = self._place.tells_md5(response)
                 confirmed = told and versions.check(response.get("ETag"), digest.value, "the object")
-        return found((digest,) if confirmed else (), order.attributes)
+            return found((digest,) if confirmed else (), order.attributes)
 
     def _put_parts(self, order: _Order, pieces: Iterable[Part], size: int, resumption: Resumption | None) -> ObjectInfo:
         with MultipartUpload(self.target("put", order.key), order.carried, size, resumption) as upload:
@@ -88,9 +89,9 @@ class Putter:
             with conditions.refusals(order.condition):
                 response = upload.complete(order.wanted)
         found = functools.partial(written, order.key, upload.size, response)
-        with telling(lambda: found((), order.attributes)):
-            digests = (upload.digest,) if upload.proven(response) else ()
-        return found(digests, order.attributes)
+        with self._place.errors("put", order.key), telling(lambda: found((), order.attributes)):
+            digests = (upload.digest,) if upload.proven(_telling(response)) else ()
+            return found(digests, order.attributes)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,6 +121,15 @@ def written(
     date = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     modified_ns = _nanoseconds(date) or time.time_ns()
     return ObjectInfo(key, size, version.etag or "", modified_ns, version, digests, attributes)
+
+
+def _telling(response: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a put, unless it tells nothing: then it may be somebody else's than the server's."""
+    if versions.version(response).etag is None:
+        raise UnexpectedBackendError(
+            "the server's answer does not tell what it has written", disposition=Disposition.RETRY
+        )
+    return response
 
 
 @functools.lru_cache(maxsize=16)
