@@ -17,6 +17,7 @@ from cloudsync_core.errors import (
     Disposition,
     IntegrityError,
     ObjectExistsError,
+    ObjectNotFoundError,
     PreconditionFailedError,
     ThrottledError,
     UnavailableError,
@@ -238,6 +239,19 @@ class TestFailing:
         assert caught.value is error
         assert stored(small) == {}
         assert unfinished(small) == []
+
+    @pytest.mark.parametrize("error", [PreconditionFailedError("changed"), ObjectNotFoundError("gone")], ids=repr)
+    @pytest.mark.parametrize("there", [False, True], ids=["if-absent", "if-match"])
+    def test_E1_what_the_body_raises_is_not_taken_for_a_refusal(self, small, error, there):
+        condition = IfMatch(small.put("key", Body(b"old")).version) if there else IF_ABSENT
+
+        def content():
+            yield data_of(3 * UNIT)
+            raise error
+
+        with pytest.raises(type(error)) as caught:
+            small.put("key", Body(content(), 9 * UNIT), condition=condition)
+        assert caught.value is error
 
     def test_P2_an_interrupt_cancels_the_session(self, small):
         def content():
