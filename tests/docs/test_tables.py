@@ -68,8 +68,8 @@ class TestArchitecture:
         assert {room for room in rooms if room not in self.page} == set()
 
 
-def test_the_safety_page_has_every_promise_once():
-    promises = re.findall(r"^\*\*P(\d+)\. ", (ROOT / "docs/safety.md").read_text(), re.MULTILINE)
+def test_the_reliability_page_has_every_promise_once():
+    promises = re.findall(r"^\*\*P(\d+)\. ", (ROOT / "docs/reliability.md").read_text(), re.MULTILINE)
     assert [int(number) for number in promises] == list(range(1, 13))
 
 
