@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 # Test modules are imported by path (`--import-mode=importlib`), so the shared fixtures need a way to be found that
 # does not depend on the working directory.
 ROOT = Path(__file__).parent
@@ -17,3 +19,21 @@ pytest_plugins = [
     "tests.servers.gcs",
     "tests.servers.ftp",
 ]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `nox -s soak` says: the same tests at length, with other dice."""
+    parser.addoption("--soak", action="store_true", help="let the tests that have no end go on for long")
+    parser.addoption("--seed", type=int, default=0, help="what the tests that throw dice begin with")
+
+
+@pytest.fixture(scope="session")
+def soak(pytestconfig: pytest.Config) -> bool:
+    """Whether the tests that have no end are to go on for long."""
+    return bool(pytestconfig.getoption("--soak"))
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """What the tests that throw dice begin with."""
+    return int(pytestconfig.getoption("--seed"))

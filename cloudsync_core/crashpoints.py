@@ -26,6 +26,8 @@ Point = Literal[
     "list.target.page",
     "list.done",  # both listings are complete
     "plan.spooled",  # a delete waits on the disk
+    "lease.taken",  # no other run writes to the target, and nothing was written yet
+    "lease.removed",  # others may
     "op.claimed",  # a worker has an add or an update, and has not begun
     "get.temp.created",  # in a directory: a new file, without its final name
     "get.chunk.written",  # a part of the content is in that file

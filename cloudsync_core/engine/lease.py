@@ -16,6 +16,7 @@ from typing import Final, Self
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body
+from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.holder import Holder
 from cloudsync_core.engine.recheck import is_same
 from cloudsync_core.errors import (
@@ -172,6 +173,7 @@ class Lease:
         # What cannot be removed is stale soon.
         with contextlib.suppress(BackendError, CancelledError):
             self._remove(held)
+            hit("lease.removed")
 
     def _take(self) -> None:
         self._needless = not self._target.capabilities.put_if_absent
@@ -182,6 +184,7 @@ class Lease:
         if self._held is not None:
             self._renewing = threading.Thread(target=self._renew_for_ever, name="cloudsync-lease", daemon=True)
             self._renewing.start()
+            hit("lease.taken")
 
     def _try(self, watch: _Watch) -> bool:
         """Take the lease if that can be done now and return whether it was; else wait a moment, or refuse the run."""

@@ -1,0 +1,47 @@
+"""The process that makes the runs, and fresh places in every store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.story import Scene, scene
+from tests.crash.zygote import Zygote, zygote
+from tests.equivalence.stores import STORES, Place
+
+
+@pytest.fixture(scope="session")
+def runs() -> Iterator[Zygote]:
+    """What makes the runs that die."""
+    with zygote() as process:
+        yield process
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], Place]:
+    """Return a function that makes an empty place in the store of a name, under a name of its own."""
+
+    def make(name: str, called: str) -> Place:
+        store = STORES[name]
+        (folder := tmp_path / called).mkdir(parents=True)
+        found = store.place(request.getfixturevalue(store.fixture) if store.fixture else None, folder)
+        # What a crash leaves depends on it.
+        return Place(found.url, {**found.options, "fsync": True}) if name == "file" else found
+
+    return make
+
+
+@pytest.fixture
+def stage(place: Callable[[str, str], Place], runs: Zygote, tmp_path: Path) -> Callable[[str, str], Scene]:
+    """Return a function that tells the story anew, between two stores given by their names."""
+    number = 0
+
+    def make(source: str, target: str) -> Scene:
+        nonlocal number
+        number += 1
+        (job := tmp_path / f"{number}/job").mkdir(parents=True)
+        return scene(job, place(source, f"{number}/source"), place(target, f"{number}/target"), runs)
+
+    return make

@@ -1,0 +1,194 @@
+"""What happens to both sides before the run that does not survive: the same story for every pair of stores.
+
+A first run makes the target equal to the source. Then both are changed, so that the run in question has something of
+everything to do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+
+from cloudsync_core.backend import Backend
+from cloudsync_core.body import Body
+from cloudsync_core.config.model import LocationConfig
+from cloudsync_core.config.opening import open_location
+from cloudsync_core.config.secrets import Resolver
+from cloudsync_core.plugins.facade import Plugins
+from tests.crash.zygote import Ending, Zygote
+from tests.engine.stores import contents
+from tests.equivalence.stores import BOUNDARY, Place
+
+Tree = Mapping[str, bytes]
+
+EXCLUDED = ".keep"
+RULES = {"delete": True, "max_delete": "100%", "exclude": [f"*{EXCLUDED}"], "transfers": 1}
+"""One transfer at a time, so that the run meets the same points in the same order again."""
+
+
+def noise(seed: str, size: int) -> bytes:
+    """Return content that no other seed gives."""
+    return random.Random(seed).randbytes(size)
+
+
+SAME: Tree = {"same/one": b"one", "same/two": b"two", "same/deep/three": b"three"}
+FIRST: Tree = {
+    **SAME,
+    "edited": b"0123456789",
+    "grown": b"short",
+    "shrunk": b"a longer text",
+    "large": noise("large before", BOUNDARY * 2 + 100),
+    "gone/one": b"to be deleted",
+    "gone/deep/two": b"to be deleted, too",
+    "file-to-folder": b"it is in the way of a folder",
+    "folder-to-file/inner": b"it is in the way of a file",
+    "drifted": b"what it should be",
+}
+SECOND: Tree = {
+    **SAME,
+    "edited": b"9876543210",
+    "grown": b"not as short as before",
+    "shrunk": b"a text",
+    "large": noise("large after", BOUNDARY * 2 + 100),
+    "file-to-folder/inner": b"it lies in a folder",
+    "folder-to-file": b"it is a file",
+    "drifted": b"what it should be",
+    "new/one": b"new",
+    "new/empty": b"",
+    "new/large": noise("new large", BOUNDARY * 3 + 1),
+    "odd/ [x]*?#%2F+&é\u0301😀": b"an odd name",
+    "source's own.keep": b"excluded",
+}
+DRIFT: Tree = {"drifted": b"something else", "stray": b"nobody knows it", "target's own.keep": b"excluded"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """Two places, a job between them, and what both hold when the run in question begins.
+
+    Attributes:
+        config: of the job; its folder has the state database, too.
+        hasty: the same for runs that nothing happens to, which wait for no disk.
+        source: the place that is read.
+        target: the place that is written.
+        source_tree: what it holds.
+        before: what the target holds.
+        runs: makes the runs.
+    """
+
+    config: Path
+    hasty: Path
+    source: Place
+    target: Place
+    source_tree: Tree
+    before: Tree
+    runs: Zygote
+
+    @property
+    def after(self) -> Tree:
+        """What the target holds when all is done."""
+        wanted = {key: data for key, data in self.source_tree.items() if not key.endswith(EXCLUDED)}
+        return wanted | {key: data for key, data in self.before.items() if key.endswith(EXCLUDED)}
+
+    def left(self) -> list[str]:
+        """Return what the target holds beside objects."""
+        return unfinished(self.target)
+
+    def held(self) -> dict[str, bytes]:
+        """Return what the target holds now, but for what is cloudsync's own."""
+        with opened(self.target) as backend:
+            return {key: data for key, data in contents(backend).items() if not key.startswith(".cloudsync/")}
+
+
+def opened(place: Place) -> Backend:
+    """Open a place as a job does, with plugins that were loaded once."""
+    location = LocationConfig(url=place.url, options=dict(place.options))
+    return open_location(
+        location, plugins=_plugins(), loaded=None, resolver=Resolver(directory=Path.cwd()), create=False
+    )
+
+
+@functools.cache
+def _plugins() -> Plugins:
+    return Plugins.load()
+
+
+def write_config(path: Path, source: Place, target: Place, **rules: Any) -> Path:
+    """Write the configuration of a job, whose state will be beside it."""
+    job = {"source": dataclasses.asdict(source), "target": dataclasses.asdict(target), **RULES, **rules}
+    path.write_text(yaml.safe_dump({"version": 1, "state": "state.db", "jobs": {"job": job}}))
+    return path
+
+
+def unfinished(place: Place) -> list[str]:
+    """Return what a store holds beside objects: temporary files, unfinished uploads that would stay."""
+    if place.url.startswith("/"):
+        return [str(path) for path in Path(place.url).rglob(".cs-*")]
+    if place.url.startswith("s3:"):
+        names = {"aws_access_key_id": "access_key_id", "aws_secret_access_key": "secret_access_key"}
+        given = {name: place.options[option] for name, option in names.items()}
+        client = boto3.client("s3", endpoint_url=place.options["endpoint_url"], region_name="us-east-1", **given)
+        with contextlib.closing(client):
+            found = client.list_multipart_uploads(Bucket=place.url.split("/")[2])
+        return [upload["Key"] for upload in found.get("Uploads", [])]
+    # What is left in these stores is no object, and goes by itself after a week.
+    return []
+
+
+def change(place: Place, before: Tree, after: Tree) -> None:
+    """Make a place that holds one tree hold another."""
+    with opened(place) as backend:
+        for key in sorted(before.keys() - after.keys(), reverse=True):
+            backend.delete(key)
+        for key, data in after.items():
+            if before.get(key) != data:
+                _put(backend, key, data)
+
+
+def _put(backend: Backend, key: str, data: bytes) -> None:
+    backend.put(key, Body(data))
+
+
+def scene(folder: Path, source: Place, target: Place, zygote: Zygote) -> Scene:
+    """Tell the story up to the run in question.
+
+    Args:
+        folder: an empty one, for the job.
+        source: an empty place.
+        target: likewise.
+        zygote: makes the first run.
+    """
+    config = write_config(folder / "config.yaml", source, target)
+    hasty = write_config(folder / "hasty.yaml", _hasty(source), _hasty(target))
+    change(_hasty(source), {}, FIRST)
+    succeed(zygote, hasty)
+    change(_hasty(source), FIRST, SECOND)
+    change(_hasty(target), {}, DRIFT)
+    return Scene(config, hasty, source, target, SECOND, {**FIRST, **DRIFT}, zygote)
+
+
+def _hasty(place: Place) -> Place:
+    """Return a place that waits for no disk."""
+    return Place(place.url, {**place.options, "fsync": False}) if "fsync" in place.options else place
+
+
+def succeed(zygote: Zygote, config: Path) -> dict[str, int]:
+    """Make a run that nothing happens to; return what its report counts."""
+    return counts(zygote.run(config))
+
+
+def counts(ending: Ending) -> dict[str, int]:
+    """Return what the report of a run counts, which must have ended well."""
+    assert ending.code == 0, ending.log
+    report = json.loads(ending.log.splitlines()[-1])
+    counted: dict[str, int] = report["counts"]
+    return counted

@@ -1,0 +1,197 @@
+"""A process that makes runs which may not survive: `python -m tests.crash.zygote`.
+
+All that a run imports is imported once; each run is then made by a child, forked while there is a single thread. An
+order is a line of JSON, and so is the answer, when the child has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gc
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from cloudsync_core import crashpoints
+from cloudsync_core.cli import main
+from tests.crash.power import Shadow
+
+RUN_SECONDS = 60.0
+"""After so long a run hangs: it is killed, and the answer says so."""
+
+_MODULES = (
+    "cloudsync_core.cli.commands.run",
+    "cloudsync_core.cli.commands.gc",
+    "cloudsync_core.api",
+    "cloudsync_core.workflows.mirror",
+    "cloudsync_core.backends.file",
+    *(f"cloudsync_{name}.{module}" for name in ("s3", "azure", "gcs") for module in ("plugin", "config", "backend")),
+    "cloudsync_s3.exact",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        code: its exit code, or the negative number of the signal that ended it.
+        hits: how often it passed each crash point; empty where it did not come to its end.
+        log: what it printed.
+    """
+
+    code: int
+    hits: Mapping[str, int]
+    log: str
+
+
+class Zygote:
+    """The process, as the one that started it sees it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(
+        self,
+        config: Path,
+        arguments: Sequence[str] = ("run",),
+        *,
+        crash_at: str | None = None,
+        power_of: tuple[Path, Path] | None = None,
+        kill_after: float | None = None,
+        signals: Sequence[int] = (signal.SIGKILL,),
+    ) -> Ending:
+        """Call one command, by default a run of all jobs of a configuration, and return how it ended.
+
+        Args:
+            config: the configuration.
+            arguments: the command and its options, without the configuration.
+            crash_at: the point at which the process ends; see `crashpoints.arm`.
+            power_of: a directory, and where to write what a power failure at that point leaves of it.
+            kill_after: seconds after which a signal is sent, unless the run has ended.
+            signals: sent one after the other.
+        """
+        order = {
+            "config": str(config),
+            "arguments": list(arguments),
+            "crash_at": crash_at,
+            "power_of": power_of and [str(path) for path in power_of],
+            "kill_after": kill_after,
+            "signals": [int(number) for number in signals],
+        }
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        hits, log = config.with_name("hits.json"), config.with_name("log")
+        return Ending(answer, json.loads(hits.read_text()) if hits.exists() else {}, log.read_text())
+
+
+@contextlib.contextmanager
+def zygote() -> Iterator[Zygote]:
+    """Start the process for the length of the block."""
+    command = [sys.executable, "-m", __spec__.name]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, cwd=root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        yield Zygote(process)
+
+
+def _serve() -> None:
+    for module in _MODULES:
+        __import__(module)
+    # What is never looked at by the collector is never copied for a child.
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        order = json.loads(line)
+        assert threading.active_count() == 1, "a fork would leave the other threads out"
+        Path(order["config"]).with_name("hits.json").unlink(missing_ok=True)
+        child = os.fork()
+        if not child:
+            _be_the_run(order)
+        print(json.dumps(_end(child, order)), flush=True)
+
+
+def _be_the_run(order: Mapping[str, object]) -> None:
+    """Make the run in this process, which ends by it."""
+    code = 70
+    try:
+        config = Path(str(order["config"]))
+        os.chdir(config.parent)
+        with config.with_name("log").open("w") as log:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+            hits: Counter[str] = Counter()
+            crashpoints.watch(lambda point: hits.update((point,)))
+            _arm(order)
+            command, *options = cast("list[str]", order["arguments"])
+            sys.argv = ["cloudsync", command, config.name, "--json", *options]
+            try:
+                main()
+            except SystemExit as ended:
+                code = int(ended.code or 0)
+            config.with_name("hits.json").write_text(json.dumps(hits))
+            sys.stdout.flush()
+            sys.stderr.flush()
+    except BaseException:  # noqa: BLE001 - a child of a fork must not go on as its parent does
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _arm(order: Mapping[str, object]) -> None:
+    point, power = order["crash_at"], order["power_of"]
+    if not isinstance(point, str):
+        return
+    if power is None:
+        crashpoints.arm(point)
+        return
+    assert isinstance(power, list)
+    shadow = Shadow(Path(power[0]))
+
+    def end() -> None:
+        shadow.write(Path(power[1]))
+        os._exit(crashpoints.EXIT_CODE)
+
+    crashpoints.arm(point, end=end)
+
+
+def _end(child: int, order: Mapping[str, object]) -> int:
+    """Return how the child ended, after it was sent the signals that the order says."""
+    descriptor = os.pidfd_open(child)
+    try:
+        after, signals = order["kill_after"], order["signals"]
+        assert isinstance(signals, list)
+        if isinstance(after, float | int):
+            for number in signals:
+                if _ended(descriptor, after):
+                    break
+                os.kill(child, number)
+        if not _ended(descriptor, RUN_SECONDS):
+            print("the run hangs", file=sys.stderr)
+            os.kill(child, signal.SIGABRT)
+    finally:
+        os.close(descriptor)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _ended(descriptor: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    return bool(select.select([descriptor], [], [], max(0.0, until - time.monotonic()))[0])
+
+
+if __name__ == "__main__":
+    _serve()
