@@ -12,9 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from cloudsync_core.backends._file_resuming import content, locked, reopened
 from cloudsync_core.backends._file_root import Folder
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import UnexpectedBackendError, UnsupportedOperationError
+from cloudsync_core.unfinished import Resumption
 
 _NO_UNNAMED_FILES: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EACCES}
 """What file systems and kernels say that have no files without names."""
@@ -89,18 +91,46 @@ class Temporary:
         name: its name there.
         mode: permissions of the file that it replaces, or `None`: those of any new file.
         sync: whether the file and its name are made durable.
+        resumption: where its name is remembered beyond this process, so that a later put goes on with what is there.
+
+    Attributes:
+        size: bytes that were there when it was opened.
     """
 
-    def __init__(self, folder: Folder, name: str, *, mode: int | None, sync: bool) -> None:
+    def __init__(
+        self, folder: Folder, name: str, *, mode: int | None, sync: bool, resumption: Resumption | None = None
+    ) -> None:
         self._folder = folder
         self._mode = None if mode is None else mode & _PERMISSIONS
         self._sync = sync
         self._final_name = name
+        self._resumption = resumption
+        self.size = 0
+        left = None if resumption is None else resumption.token
+        file = reopened(folder.descriptor, left)
+        if file is not None and left is not None:
+            self._name, self._file, self.size = left, file, os.fstat(file).st_size
+            if self._mode is not None:
+                os.fchmod(file, self._mode)
+            return
         self._name = f".cs-{secrets.token_hex(6)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         # Never wider than the file that it replaces, not even for a moment.
         self._file = os.open(self._name, flags, 0o666 if self._mode is None else self._mode, dir_fd=folder.descriptor)
+        # Without a lock nobody could tell it from what a crash has left.
+        if resumption is not None and locked(self._file):
+            resumption.save(self._name)
         hit("get.temp.created")
+
+    def content(self) -> Iterator[bytes]:
+        """Yield the bytes that were there when it was opened."""
+        return content(self._file, self.size)
+
+    def empty(self) -> None:
+        """Drop what was there when it was opened."""
+        os.ftruncate(self._file, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
+        self.size = 0
 
     def write(self, chunk: bytes) -> None:
         """Append `chunk`, all of it."""
@@ -155,6 +185,8 @@ class Temporary:
             with contextlib.suppress(OSError):
                 os.unlink(self._name, dir_fd=self._folder.descriptor)
         os.close(self._file)
+        if self._resumption is not None:
+            self._resumption.forget()
 
 
 def _write(file: int, data: bytes) -> None:

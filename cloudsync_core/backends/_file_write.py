@@ -12,6 +12,7 @@ from cloudsync_core.backends._file_info import kind_of
 from cloudsync_core.backends._file_root import Folder, Root, place
 from cloudsync_core.backends._file_temporary import Temporary, create, has_unnamed_files
 from cloudsync_core.errors import BackendError, InvalidKeyError, KeyBlockedError, printable
+from cloudsync_core.unfinished import Resumption
 
 
 class Writer:
@@ -31,8 +32,13 @@ class Writer:
         # A folder that was put as a marker is wanted empty: the deletes that empty it come after that put.
         self._markers_put: set[str] = set()
 
-    def begin(self, key: str, *, exclusive: bool) -> Temporary:
+    def begin(self, key: str, *, exclusive: bool, resumption: Resumption | None = None) -> Temporary:
         """Return the temporary file that becomes the file of `key`; it passes the old one's permissions on.
+
+        Args:
+            key: the file.
+            exclusive: a file that is there is an error.
+            resumption: see `Temporary`.
 
         Raises:
             FileExistsError: there is a file, and `exclusive`.
@@ -50,7 +56,7 @@ class Writer:
                 if exclusive:
                     raise FileExistsError(errno.EEXIST, "there is an object of that name")
                 mode = status.st_mode
-            return Temporary(opened, name, mode=mode, sync=self._sync)
+            return Temporary(opened, name, mode=mode, sync=self._sync, resumption=resumption)
 
         return self._root.in_made_folder(folder, begin)
 

@@ -188,7 +188,13 @@ class FileBackend(Backend):
             chunks = iter((data,))
         with contextlib.ExitStack() as stack:
             with naming("put", self.location, key):
-                temporary = stack.enter_context(self._writer.begin(key, exclusive=exclusive))
+                temporary = stack.enter_context(
+                    self._writer.begin(key, exclusive=exclusive, resumption=body.resumption)
+                )
+                if temporary.size and not body.go_on(temporary.content, temporary.size):
+                    temporary.empty()
+                elif body.resumption is not None:
+                    body.resumption.kept(temporary.size)
             for chunk in chunks:
                 with naming("put", self.location, key):
                     temporary.write(chunk)

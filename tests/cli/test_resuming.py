@@ -1,5 +1,7 @@
 """Large objects whose transfer a crash has cut short: the next run sends little of them again (H03, D14, D15)."""
 
+import contextlib
+import fcntl
 import os
 import random
 
@@ -29,8 +31,16 @@ class World:
         self._cloudsync = cloudsync
         self._scheme = scheme
         self._container = container
+        self.bytes_down = 0
+        proxy.rule = self._count
         (folder / "site").mkdir()
         self.write(CONTENT)
+
+    def _count(self, request, forward):
+        answer = forward(request)
+        if request.method == "GET":
+            self.bytes_down += len(answer.body)
+        return answer
 
     def write(self, content):
         (self.folder / "site/large").write_bytes(content)
@@ -54,6 +64,7 @@ class World:
     def run(self, *, crash=None, code=0):
         """Run the job; return its report, `None` of one that died, and the content bytes that went up and down."""
         self.proxy.requests.clear()
+        self.bytes_down = 0
         env = {} if crash is None else {"CLOUDSYNC_CRASH_AT": crash}
         result = self._cloudsync("run", "config.yaml", "--json", code=CUT if crash else code, env=env)
         return None if crash else result.report
@@ -64,9 +75,15 @@ class World:
         return sum(len(request.body) for request in self.proxy.requests if request.method in {"PUT", "POST"})
 
     @property
+    def temporary(self):
+        """The temporary file that a crash has left."""
+        [found] = (self.folder / "back").glob(".cs-*.tmp")
+        return found
+
+    @property
     def recorded(self):
         with State(self.folder / ".cloudsync/state.db", read_only=True) as state:
-            return records(state, 1)
+            return [record for job in range(1, 4) for record in records(state, job)]
 
     @property
     def stored(self):
@@ -114,3 +131,69 @@ class TestAnUpload:
         assert world.stored == CONTENT[::-1]
         assert world.recorded == []
         assert world.leftovers() == []
+
+
+class TestADownload:
+    @pytest.fixture
+    def down(self, world):
+        """A large object in the store, of which a download has died."""
+        world.up()
+        world.run()
+        world.down()
+        world.run(crash=f"get.chunk.written:{24}")
+        assert [(record.key, record.token) for record in world.recorded] == [("large", world.temporary.name)]
+        assert 20 * MIB < world.temporary.stat().st_size < SIZE
+        return world
+
+    @staticmethod
+    def got(world):
+        assert [path.name for path in (world.folder / "back").iterdir()] == ["large"]
+        return (world.folder / "back/large").read_bytes()
+
+    def test_goes_on_after_a_crash(self, down):
+        held = down.temporary.stat().st_size
+        report = down.run()
+        assert self.got(down) == CONTENT
+        assert down.bytes_down < 0.6 * SIZE, f"{down.bytes_down / SIZE:.0%} were read again"
+        assert (report["bytes_resumed"], report["bytes_transferred"]) == (held, SIZE - held)
+        assert report["verified"] == {"md5": 1}
+        assert down.recorded == []
+        assert down.run()["counts"]["unchanged"] == 1
+
+    def test_finds_out_what_was_damaged_meanwhile(self, down):
+        with down.temporary.open("r+b") as file:
+            file.seek(5 * MIB)
+            file.write(b"damaged")
+        report = down.run()
+        assert self.got(down) == CONTENT
+        assert (report["counts"]["added"], report["bytes_resumed"]) == (1, 0)
+
+    def test_begins_anew_when_the_source_has_changed(self, down):
+        down.write(CONTENT[::-1])
+        down.up()
+        down.run()
+        down.down()
+        report = down.run()
+        assert self.got(down) == CONTENT[::-1]
+        assert report["bytes_resumed"] == 0
+
+    @pytest.mark.parametrize("what", ["a link", "another name", "too long", "locked"])
+    def test_leaves_alone_what_is_not_its_own(self, down, what):
+        path, precious = down.temporary, down.folder / "precious"
+        precious.write_bytes(b"precious")
+        with contextlib.ExitStack() as stack:
+            if what == "a link":
+                path.unlink()
+                path.symlink_to(precious)
+            elif what == "another name":
+                precious.unlink()
+                precious.hardlink_to(path)
+            elif what == "too long":
+                os.truncate(path, SIZE + 1)
+            else:
+                fcntl.flock(stack.enter_context(path.open("rb")), fcntl.LOCK_EX)
+            before = precious.read_bytes()
+            report = down.run()
+        assert report["bytes_resumed"] == 0
+        assert precious.read_bytes() == before
+        assert (down.folder / "back/large").read_bytes() == CONTENT
