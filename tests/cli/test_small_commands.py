@@ -1,8 +1,8 @@
 """`init`, `schema`, `plugins list`, `version`, help, and the commands of plugins."""
 
 import json
-import re
 import platform
+import re
 from importlib import metadata
 
 import pytest
