@@ -20,6 +20,7 @@ RULES = (
     "delete",
     "max_delete",
     "allow_empty_source",
+    "accept_filter_change",
     "compare",
     "verify",
     "transfers",

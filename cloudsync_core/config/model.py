@@ -177,6 +177,11 @@ class MirrorJob(Section):
     allow_empty_source: StrictBool = Field(
         default=False, description="Whether a source without any object may empty the target."
     )
+    accept_filter_change: StrictBool = Field(
+        default=False,
+        description="Whether objects of the target are deleted that are in scope only since the job's filter was "
+        "changed.",
+    )
     compare: Literally = Field(
         default="auto",
         description="How changed objects are found: `auto`, `size`, `mtime`, `checksum`, `always`, or a plugin's.",

@@ -10,11 +10,14 @@ import collections
 import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 
 from cloudsync_core import keys
 from cloudsync_core.models import Gap, ObjectInfo, Page
 from cloudsync_core.runs import Side
+
+HEADERS_CHANGED: Final = " headers changed"
+"""Stands for the target's fingerprint in the row of an object that other header rules have written (catalogue B16)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class BaseRow:
 
     Attributes:
         source: the source's fingerprint, or `None` where it could not tell.
-        target: the target's, likewise.
+        target: the target's, likewise; or `HEADERS_CHANGED`.
         digest: of the content, as `Digest` prints it, or `None`.
     """
 

@@ -16,7 +16,7 @@ from typing import Literal
 from cloudsync_core import keys
 from cloudsync_core.backend import Backend
 from cloudsync_core.engine.compare import Comparator, Evidence, Verdict
-from cloudsync_core.engine.diff import BaseRow, Met, Pair, Unchanged
+from cloudsync_core.engine.diff import HEADERS_CHANGED, BaseRow, Met, Pair, Unchanged
 from cloudsync_core.errors import BackendError, CancelledError, Disposition, ObjectNotFoundError
 from cloudsync_core.runs import Action
 
@@ -156,6 +156,8 @@ class Planner:
         return Action("delete", pair.key, "not-on-source", target=pair.target)
 
     def _both(self, pair: Pair) -> Step | None:
+        if pair.base is not None and pair.base.target == HEADERS_CHANGED and self._target_capabilities.user_metadata:
+            return self._settle(pair, Verdict(same=False, reason="headers-changed"))
         verdict = self._comparator.quick(pair)
         return None if verdict is None else self._settle(pair, verdict)
 

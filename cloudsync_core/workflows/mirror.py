@@ -18,6 +18,7 @@ from cloudsync_core.engine.events import ActionPlanned, KeyLeftOut
 from cloudsync_core.engine.filters import Filter
 from cloudsync_core.engine.lease import Lease
 from cloudsync_core.engine.listing import list_side
+from cloudsync_core.engine.pins import FilterPin, HeaderPin
 from cloudsync_core.engine.plan import LOOKS_AT_ONCE, Planner, Settled
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
@@ -65,13 +66,19 @@ class _Mirror:
         self._include = context.plugins.include_object(run)
         self._comparator = context.plugins.comparator(job.compare)
         self._unordered: set[Side] = set()
+        self._filter_pin = FilterPin(base, job.include, job.exclude, job.exclude_regex)
+        self._header_pin = HeaderPin(base, context.headers, carried=sides.target.capabilities.user_metadata)
+        self._brought_in = 0
 
     def do(self, tally: Tally) -> str | None:
         """Return why deletes were held back, or `None`."""
+        self._header_pin.keep()
         while True:
             try:
                 with ActionSpool() as deletes:
-                    return self._do_once(tally, deletes)
+                    withheld = self._do_once(tally, deletes) or self._filter_changed()
+                    self._keep_filter(withheld)
+                    return withheld
             except ListingOrderError as error:
                 # The server does not keep its promise of order: begin again, and sort that side ourselves.
                 if error.side in self._unordered:
@@ -113,7 +120,7 @@ class _Mirror:
         """Plan, in key order: settle what needs nothing, spool the deletes, yield the rest."""
         progress = self._context.progress
         progress.phase = "comparing"
-        progress.source_listed = progress.target_listed = 0
+        progress.source_listed = progress.target_listed = self._brought_in = 0
         planner = Planner(
             self._sides.source,
             self._sides.target,
@@ -124,7 +131,7 @@ class _Mirror:
         )
         trust_base = bool(getattr(self._comparator, "trusts_base", False))
         with contextlib.closing(self._pages("source")) as source, contextlib.closing(self._pages("target")) as target:
-            for step in planner.steps(diff(source, target, self._base.pages(), trust_base=trust_base)):
+            for step in planner.steps(diff(source, target, self._header_pin.pages(), trust_base=trust_base)):
                 if isinstance(step, Settled):
                     self._settle(step, tally)
                     continue
@@ -132,6 +139,9 @@ class _Mirror:
                 progress.planned_objects += 1
                 progress.planned_bytes += step.size
                 if step.kind == "delete":
+                    if self._is_brought_in(step.key):
+                        self._context.listener(KeyLeftOut("skipped", step.key, "filter-changed"))
+                        continue
                     deletes.append(step)
                     hit("plan.spooled")
                 else:
@@ -198,3 +208,23 @@ class _Mirror:
         if tally.counts.failed:
             return f"{deletes} deletes were held back: {tally.counts.failed} transfers failed"
         return None
+
+    def _is_brought_in(self, key: str) -> bool:
+        """Tell, and count, whether a delete is due only because the job's filter was changed (A09)."""
+        if self._job.accept_filter_change or not self._filter_pin.brings_in(key):
+            return False
+        self._brought_in += 1
+        return True
+
+    def _filter_changed(self) -> str | None:
+        if not self._brought_in:
+            return None
+        return (
+            f"{self._brought_in} deletes were held back: their objects are in the job's scope only since its filter "
+            "was changed; if they are to be deleted, run once with accept_filter_change: true (--accept-filter-change)"
+        )
+
+    def _keep_filter(self, withheld: str | None) -> None:
+        """Compare the runs to come with this one's filter, once every delete that it asks for was done."""
+        if self._filter_pin.is_new or (self._job.delete and withheld is None):
+            self._filter_pin.keep()
