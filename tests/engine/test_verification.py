@@ -53,7 +53,7 @@ class TestLostAnswers:
         assert outcome.cause == "ObjectExistsError"
         assert content(target, "k") == b"some others"
 
-    def test_an_object_that_cannot_be_told_from_ours_is_reported(self, source):
+    def test_F05_an_object_that_cannot_be_told_from_ours_is_reported(self, source):
         target = Scripted(plain(), **POOR)
         target.faults["put"] = [LOST]
         assert write(source, target, read_back=False).cause == "ObjectExistsError"
@@ -73,7 +73,7 @@ class TestLostAnswers:
         assert content(target, "k") == b"new content"
         assert outcome.source.fingerprint == sent, "the next run would take the newer source for synchronised"
 
-    def test_a_put_that_never_arrived_is_tried_again_though_the_source_changes_meanwhile(self, source):
+    def test_F05_a_put_that_never_arrived_is_tried_again_though_the_source_changes_meanwhile(self, source):
         class Dropping(Scripted):
             def put(self, key, body, **options):
                 if not self.called("put"):
@@ -161,13 +161,13 @@ class _Altered:
 
 class TestIntegrity:
     @pytest.mark.parametrize("extra", [b"more", b""], ids=["D01-grows", "D02-shrinks"])
-    def test_a_source_that_gives_another_length_is_read_again(self, source, extra):
+    def test_D01_D02_a_source_that_gives_another_length_is_read_again(self, source, extra):
         target = memory()
         assert write(Growing(source, 1, extra), target).status == "done"
         assert content(target, "k") == b"new content"
 
     @pytest.mark.parametrize("extra", [b"more", b""], ids=["D01-grows", "D02-shrinks"])
-    def test_and_fails_with_nothing_written_when_it_goes_on(self, source, extra):
+    def test_D01_D02_and_fails_with_nothing_written_when_it_goes_on(self, source, extra):
         target = memory()
         outcome = write(Growing(source, 99, extra), target)
         assert outcome.cause == "IntegrityError"

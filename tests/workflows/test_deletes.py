@@ -299,7 +299,7 @@ class TestAbort:
 
 
 @pytest.mark.parametrize("inside", ["", "/sub"])
-def test_H07_places_that_overlap_are_refused(memory_world, inside):
+def test_D12_H07_places_that_overlap_are_refused(memory_world, inside):
     place = MemoryPlace()
     memory_world.source, memory_world.target = place.open, MemoryPlace(place.url + inside).open
     with pytest.raises(OverlappingLocationsError, match="overlap"):

@@ -46,7 +46,7 @@ MANY = [f"{number:04}" for number in range(3 * AHEAD)]
 
 class TestInterrupt:
     @pytest.mark.parametrize("count", [1, 7, 30])
-    def test_in_mid_transfer_is_reported_truthfully_and_the_rerun_completes(self, world, count):
+    def test_H02_in_mid_transfer_is_reported_truthfully_and_the_rerun_completes(self, world, count):
         fill(world.source(), MANY)
         stop = Stop()
         report = world.mirror(stop=stop, listener=stopping_after(stop, count), delete=True)
@@ -75,7 +75,7 @@ class TestInterrupt:
         assert (report.status, report.counts.added, report.deletes_withheld) == ("interrupted", 1, 2)
         assert set(contents(memory_world.target())) == {"a", "0-old1", "0-old2"}
 
-    def test_in_mid_delete_tells_how_many_are_left(self, memory_world):
+    def test_H02_in_mid_delete_tells_how_many_are_left(self, memory_world):
         fill(memory_world.source(), ["a"])
         fill(memory_world.target(), ["a", *(f"old{name}" for name in MANY)])
         stop = Stop()

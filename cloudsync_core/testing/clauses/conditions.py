@@ -45,6 +45,7 @@ class ConditionClauses(Setting):
             not_declared("put_if_absent")
 
     def test_P4_of_many_writers_if_absent_lets_one_in(self, backend: Backend) -> None:
+        """Case D21."""
         together = threading.Barrier(_WRITERS)
 
         def write(number: int) -> bytes | None:
@@ -64,6 +65,7 @@ class ConditionClauses(Setting):
         assert [content(backend, "object")] == winners
 
     def test_P4_of_many_writers_if_match_lets_one_in(self, backend: Backend) -> None:
+        """Case D20."""
         version = store(backend, "object", b"the version that all of them know").version
 
         together = threading.Barrier(_WRITERS)
@@ -119,6 +121,7 @@ class ConditionClauses(Setting):
         not_declared("server_copy")
 
     def test_P3_a_copy_is_the_object_with_what_it_carries(self, backend: Backend, make_backend: MakeBackend) -> None:
+        """Case D10."""
         given = Attributes(content_type="text/x-demo", mtime_ns=1_234_567_890_000_000_000, metadata={"owner": "me"})
         info = store(backend, "folder/object", b"copied", attributes=given)
         with make_backend("second") as other:
@@ -150,6 +153,7 @@ class ConditionClauses(Setting):
             assert (told.content_type, dict(told.metadata)) == ("text/x-new", {"new": "1"})
 
     def test_G1_a_copy_of_another_version_raises(self, backend: Backend) -> None:
+        """Case D17."""
         info = store(backend, "object", b"old")
         store(backend, "object", b"newer")
         copies = backend.can_copy_from(backend)

@@ -30,6 +30,7 @@ class DeletingClauses(Setting):
         assert names(backend) == ["folder/object"]
 
     def test_D1_deleting_takes_exactly_that_key(self, backend: Backend) -> None:
+        """Case A18."""
         kept = ["a*", "ab", "ab.txt", "abc/x", "folder/a", "folder/b"]
         for key in [*kept, "a?"]:
             store(backend, key)
@@ -39,6 +40,7 @@ class DeletingClauses(Setting):
         assert names(backend) == kept[1:]
 
     def test_D1_deleting_a_folders_name_or_marker_spares_what_is_below(self, backend: Backend) -> None:
+        """Case A17."""
         store(backend, "folder/object")
         for key in ("folder", "folder/"):
             with contextlib.suppress(BackendError):
@@ -86,6 +88,7 @@ class DeletingClauses(Setting):
                 assert content(backend, "object") == b"new %d" % turn
 
     def test_D3_a_bulk_delete_reports_every_key(self, backend: Backend) -> None:
+        """Case A15."""
         there = [f"folder/{number}" for number in range(3)]
         for key in [*there, "kept"]:
             store(backend, key)
@@ -97,6 +100,7 @@ class DeletingClauses(Setting):
         assert names(backend) == ["kept"]
 
     def test_D3_a_bulk_delete_of_many_objects_removes_them(self, backend: Backend) -> None:
+        """Case A16."""
         there = [f"folder/{number:04}" for number in range(120)]
         store_many(backend, [*there, "kept"])
         results = list(backend.delete_many([(key, None) for key in there]))

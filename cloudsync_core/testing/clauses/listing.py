@@ -49,6 +49,7 @@ class ListingClauses(Setting):
     """Clauses about listings and names."""
 
     def test_L1_listing_is_in_the_order_of_utf8_bytes(self, backend: Backend) -> None:
+        """Cases A11, A12."""
         shuffled = list(_IN_ORDER)
         random.Random(0).shuffle(shuffled)  # noqa: S311 - a fixed shuffle, nothing secret
         for key in shuffled:
@@ -61,6 +62,7 @@ class ListingClauses(Setting):
         assert names(backend, "folder") == []
 
     def test_L1_a_prefix_takes_in_whole_segments_only(self, backend: Backend) -> None:
+        """Case A23."""
         for key in ("foo-x", "foo.x", "foo/x", "foo/y/z", "foobar/x"):
             store(backend, key)
         assert names(backend, "foo") == ["foo/x", "foo/y/z"]
@@ -156,6 +158,7 @@ class ListingClauses(Setting):
 
     @pytest.mark.parametrize("case", CORPUS, ids=str)
     def test_L4_keys_are_exact(self, backend: Backend, case: Case) -> None:
+        """Cases C03-C06, C08-C12, C17-C19."""
         held: dict[str, bytes] = {}
         contradicts = case.contradictory and backend.capabilities.hierarchical
         for key in case.keys:
@@ -192,6 +195,7 @@ class ListingClauses(Setting):
     def test_L4_an_object_in_the_way_of_another_blocks_it_in_a_tree(
         self, backend: Backend, there: str, wanted: str
     ) -> None:
+        """Case C07."""
         store(backend, there, b"first")
         if not backend.capabilities.hierarchical:
             assert names(backend) == [there]
@@ -219,6 +223,7 @@ class ListingClauses(Setting):
         assert names(backend) == [longest]
 
     def test_L4_letter_case_matters(self, backend: Backend) -> None:
+        """Case C08."""
         store(backend, "A.txt", b"upper")
         with pytest.raises(ObjectNotFoundError):
             backend.stat("a.txt")

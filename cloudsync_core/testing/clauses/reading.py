@@ -56,6 +56,7 @@ class ReadingClauses(Setting):
 
     @pytest.mark.parametrize("size", SIZES)
     def test_G2_every_byte_comes_back(self, backend: Backend, size: int) -> None:
+        """Case B15."""
         data = patterned(size)
         written = backend.put("object", Body(data))
         assert written.size == size
@@ -145,6 +146,7 @@ class ReadingClauses(Setting):
 
     @pytest.mark.parametrize("size", [2, 4 * CHUNK_SIZE])
     def test_G1_an_object_overwritten_in_mid_read_is_one_version_or_an_error(self, backend: Backend, size: int) -> None:
+        """Case D17."""
         old, new = b"o" * size, b"n" * size
         store(backend, "object", old)
         read = []
@@ -160,6 +162,7 @@ class ReadingClauses(Setting):
         assert b"".join(read) in {old, new}, "the bytes belong to two versions"
 
     def test_G1_an_object_deleted_in_mid_read_is_whole_or_an_error(self, backend: Backend) -> None:
+        """Case D19."""
         data = patterned(4 * CHUNK_SIZE)
         store(backend, "object", data)
         read = []

@@ -30,6 +30,7 @@ class WritingClauses(Setting):
     """Clauses about put."""
 
     def test_P1_a_reader_sees_the_old_or_the_new_object(self, backend: Backend) -> None:
+        """Cases D05, D07."""
         contents = {letter * size for letter, size in ((b"a", 200_000), (b"b", 300_000))}
         ordered = sorted(contents)
         store(backend, "object", ordered[0])
@@ -66,6 +67,7 @@ class WritingClauses(Setting):
     def test_P2_a_body_that_raises_leaves_nothing(
         self, backend: Backend, existing: list[str], before: int, promised: int | None
     ) -> None:
+        """Cases D06, D08."""
         for key in existing:
             store(backend, key, b"old")
         with pytest.raises(BodyBroke):
@@ -78,6 +80,7 @@ class WritingClauses(Setting):
     @pytest.mark.parametrize("size", [CHUNK_SIZE // 2, 6 * CHUNK_SIZE])
     @pytest.mark.parametrize("promised", [-1, 1], ids=["too-long", "too-short"])
     def test_P2_a_body_of_the_wrong_length_is_not_stored(self, backend: Backend, size: int, promised: int) -> None:
+        """Case D16."""
         store(backend, "object", b"old")
         data = (b"x" * (size // 2) for _ in range(2))
         with pytest.raises(IntegrityError):
@@ -87,6 +90,7 @@ class WritingClauses(Setting):
 
     @pytest.mark.parametrize("size", [10, 6 * CHUNK_SIZE])
     def test_P2_a_body_of_the_wrong_digest_is_not_stored(self, backend: Backend, size: int) -> None:
+        """Case D18."""
         wrong = Digest("sha256", hashlib.sha256(b"something else").hexdigest())
         with pytest.raises(IntegrityError):
             backend.put("object", Body(b"x" * size, expect=(wrong,)))

@@ -107,7 +107,7 @@ class TestWhole:
 
 class TestInBlocks:
     @pytest.mark.parametrize("size", [0, 1, 70 * 1024, 70 * 1024 + 1, 300_000])
-    def test_every_byte_and_everything_carried(self, bringing, in_blocks, size):
+    def test_D10_every_byte_and_everything_carried(self, bringing, in_blocks, size):
         info = bringing.put("object", Body(patterned(size)), attributes=CARRIED)
         written = bringing.copy(bringing, info, "copy")
         told = bringing.stat("copy")
@@ -130,7 +130,7 @@ class TestInBlocks:
             bringing.copy(bringing, info, "copy")
         assert [key for page in bringing.list() for key in page.keys] == ["object"]
 
-    def test_G1_nor_one_that_changes_in_the_middle(self, bringing, in_blocks):
+    def test_G1_D17_nor_one_that_changes_in_the_middle(self, bringing, in_blocks):
         info = bringing.put("object", Body(patterned(300_000)))
         rule = bringing.proxy.rule
 

@@ -39,7 +39,7 @@ def is_batch(request):
 
 
 class TestBatches:
-    def test_many_go_in_one_request(self, proxied):
+    def test_A16_many_go_in_one_request(self, proxied):
         keys = [f"{number:03}" for number in range(20)]
         put(proxied, *keys, "kept")
         del proxied.proxy.requests[:]
@@ -54,7 +54,7 @@ class TestBatches:
         counts = [request.body.count(b"content-id:") for request in proxied.proxy.requests if is_batch(request)]
         assert sorted(counts) == [88, 256, 256]
 
-    def test_every_name_is_exact(self, backend):
+    def test_A17_A18_every_name_is_exact(self, backend):
         keys = ["a b", "a%20b", "ä?#&", "/lead", "a//b", "trail/", "\U0001f600", "it's", "<x>"]
         put(backend, *keys, "a")
         assert set(errors(backend, *keys).values()) == {None}
@@ -127,7 +127,7 @@ class TestFailures:
         assert errors(proxied, "a", "b") == {"a": kind, "b": kind}
         assert names(proxied) == ["a", "b"]
 
-    def test_what_the_answer_does_not_mention_is_not_taken_for_deleted(self, proxied):
+    def test_A15_what_the_answer_does_not_mention_is_not_taken_for_deleted(self, proxied):
         put(proxied, "a", "b")
 
         def forget(request, forward):

@@ -258,7 +258,7 @@ class TestTokens:
         assert len(source.asked) == 1
         assert "resource=https" in source.asked[0]
 
-    def test_E09_they_are_renewed_before_they_expire(self, source, by_identity, monkeypatch):
+    def test_they_are_renewed_before_they_expire(self, source, by_identity, monkeypatch):
         for _ in range(3):
             by_identity.delete("key")
         assert len(source.asked) == 1

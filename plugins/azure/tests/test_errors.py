@@ -72,7 +72,7 @@ def judged(failure, key="key"):
     ],
     ids=str,
 )
-def test_answers_become_errors(status, code, kind, disposition):
+def test_E09_answers_become_errors(status, code, kind, disposition):
     error = judged(answer(status, code))
     assert (type(error), error.disposition) == (kind, disposition)
     assert str(error).startswith("get az://box/prefix/key: ")

@@ -97,7 +97,7 @@ class TestPages:
 
     @pytest.mark.parametrize("length", [1, 2, 3, 7])
     @pytest.mark.parametrize("ordered", [True, False])
-    def test_L3_a_circle_of_any_length_ends(self, azurite_proxy, open_azure, length, ordered):
+    def test_L3_A13_a_circle_of_any_length_ends(self, azurite_proxy, open_azure, length, ordered):
         """Also one that begins after some pages, and where nobody looks at the order."""
         backend = open_azure(azurite_proxy.server, "box", ordered_listing=ordered)
         following = {"": "0", "0": "1", **{str(at): str(1 + at % length) for at in range(1, length + 1)}}
@@ -146,7 +146,7 @@ class TestPages:
 class TestOrder:
     KEYS = ("a", "a/\uff01", "a/\U0001f600", "b\U00010000", "b\ue000", "c", "\uffee", "\U0001f600/x", "\ue000")
 
-    def test_L1_what_the_server_sorts_by_utf16_comes_by_utf8(self, proxied):
+    def test_L1_A12_what_the_server_sorts_by_utf16_comes_by_utf8(self, proxied):
         put(proxied, *self.KEYS)
         for size in (1, 3, 100):
             proxied.proxy.rule = _pages_of(proxied.proxy, size)

@@ -56,7 +56,7 @@ def is_list(request):
 
 @pytest.mark.parametrize("known", [True, False], ids=["size-known", "size-unknown"])
 @pytest.mark.parametrize("size", SIZES)
-def test_every_size_is_stored_with_its_digest(proxied, size, known):
+def test_D09_every_size_is_stored_with_its_digest(proxied, size, known):
     data = patterned(size)
     chunks = (data[start : start + 30_000] for start in range(0, size, 30_000))
     written = proxied.put("object", Body(data) if known else Body(chunks))
@@ -92,7 +92,7 @@ def test_every_byte_goes_with_a_digest(proxied):
 
 
 @pytest.mark.parametrize("size", [10, 300_000])
-def test_bytes_that_change_on_their_way_are_not_stored(proxied, size):
+def test_D18_bytes_that_change_on_their_way_are_not_stored(proxied, size):
     def spoil(request, forward):
         if not request.body or is_list(request):
             return forward()
@@ -107,7 +107,7 @@ def test_bytes_that_change_on_their_way_are_not_stored(proxied, size):
 
 
 @pytest.mark.parametrize("size", [10, 300_000])
-def test_server_that_stored_something_else_is_found_out(proxied, size):
+def test_D18_server_that_stored_something_else_is_found_out(proxied, size):
     def lie(request, forward):
         answer = forward()
         told = (
@@ -123,14 +123,14 @@ def test_server_that_stored_something_else_is_found_out(proxied, size):
 
 
 class TestBlocks:
-    def test_names_are_of_one_length_and_never_those_of_another_upload(self, proxied):
+    def test_D13_names_are_of_one_length_and_never_those_of_another_upload(self, proxied):
         for _ in range(3):
             proxied.put("object", Body(patterned(300_000)))
         names = [request.query["blockid"] for request in blocks(proxied)]
         assert len(set(names)) == len(names) == 15
         assert {len(name) for name in names} == {44}
 
-    def test_writers_at_the_same_time_never_mix_their_blocks(self, proxied):
+    def test_D13_writers_at_the_same_time_never_mix_their_blocks(self, proxied):
         """One list wins, and the service drops the blocks of the others, whose lists are refused: they try again."""
         contents = [bytes([letter]) * 300_000 for letter in b"abcd"]
         refused = []
@@ -171,7 +171,7 @@ class TestBlocks:
         proxied.put("object", Body(patterned(20 * BLOCK)))
         assert 2 <= most[0] <= 4
 
-    def test_there_are_no_more_than_the_service_takes(self, proxied, monkeypatch):
+    def test_D09_there_are_no_more_than_the_service_takes(self, proxied, monkeypatch):
         monkeypatch.setattr(uploads, "MOST_BLOCKS", 3)
         chunks = (b"x" * BLOCK for _ in range(5))
         with pytest.raises(UnsupportedOperationError, match=r"longer than 3 blocks(?s:.*)part_size") as caught:
@@ -185,7 +185,7 @@ class TestFailures:
 
     @pytest.mark.parametrize("number", [0, 2, 4])
     @pytest.mark.parametrize("old", [b"old", None], ids=["overwrite", "new"])
-    def test_block_that_is_refused(self, proxied, number, old):
+    def test_D08_block_that_is_refused(self, proxied, number, old):
         if old:
             proxied.put("object", Body(old))
         seen = []
@@ -219,7 +219,7 @@ class TestFailures:
         assert unfinished(proxied, "object") == 0
         assert proxied.server.contents(proxied.place.address.container) == {"root/object": patterned(200_000)}
 
-    def test_body_that_breaks_off(self, proxied):
+    def test_D06_D08_body_that_breaks_off(self, proxied):
         def broken():
             yield b"x" * 3 * BLOCK
             raise ValueError("the source broke")

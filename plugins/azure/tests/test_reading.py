@@ -91,7 +91,7 @@ class TestDigests:
         wary = open_azure(azurite, backend.place.address.container, "root", content_md5=False)
         assert content(wary, "object") == b"content"
 
-    def test_bytes_that_change_on_their_way_are_found_out(self, proxied):
+    def test_D18_bytes_that_change_on_their_way_are_found_out(self, proxied):
         proxied.put("object", Body(b"content"))
 
         def spoil(request, forward):
@@ -111,7 +111,7 @@ class TestFailures:
             (409, "BlobBeingRehydrated", "the object is being restored from the archive"),
         ],
     )
-    def test_archived_objects_are_skipped(self, proxied, status, code, reason):
+    def test_A22_D22_archived_objects_are_skipped(self, proxied, status, code, reason):
         proxied.put("object", Body(b"x"))
         proxied.proxy.answer(is_read, refusal(status, code), times=2)
         for attempt in (lambda: content(proxied, "object"), lambda: proxied.read("object", 10)):
@@ -119,7 +119,7 @@ class TestFailures:
                 attempt()
             assert caught.value.disposition is Disposition.SKIP
 
-    def test_content_that_is_cut_short(self, proxied):
+    def test_D16_content_that_is_cut_short(self, proxied):
         proxied.put("object", Body(patterned(1000)))
         proxied.proxy.answer(is_read, Response(206, patterned(1000), _about(proxied, 1000), cut=500))
         with pytest.raises(IntegrityError, match="ended before the object did"):
@@ -132,7 +132,7 @@ class TestFailures:
         with pytest.raises(UnexpectedBackendError, match="other bytes than the range"):
             content(proxied, "object")
 
-    def test_object_that_changes_while_it_is_read(self, proxied):
+    def test_D17_object_that_changes_while_it_is_read(self, proxied):
         proxied.put("object", Body(patterned(LARGE)))
         with proxied.get("object") as reader:
             chunks = reader.chunks()

@@ -76,7 +76,7 @@ def meaning(status, reason="", message="", headers=None, key="key"):
     ],
     ids=str,
 )
-def test_answers_become_errors(status, reason, kind, disposition):
+def test_E09_answers_become_errors(status, reason, kind, disposition):
     error = meaning(status, reason)
     assert (type(error), error.disposition) == (kind, disposition)
 

@@ -59,7 +59,7 @@ def test_L3_a_damaged_page_raises(damaged):
         listing.parse(damaged)
 
 
-def test_folders_are_those_of_the_answer():
+def test_A14_folders_are_those_of_the_answer():
     assert listing.folders(b'{"kind": "storage#objects", "prefixes": ["b/", "a/"]}') == ["a/", "b/"]
     assert listing.folders(b'{"kind": "storage#objects"}') == []
     for damaged in (b"{}", b'{"kind": "storage#objects", "prefixes": "a/"}'):

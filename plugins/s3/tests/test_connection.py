@@ -233,7 +233,7 @@ print(json.dumps({{"Version": 1, "AccessKeyId": f"KEY{{number}}", "SecretAccessK
         return lasting
 
     @pytest.mark.parametrize(("seconds", "fresh"), [(7200, False), (60, True)])
-    def test_E09_they_are_refreshed_before_they_expire(self, moto_proxy, process, seconds, fresh):
+    def test_they_are_refreshed_before_they_expire(self, moto_proxy, process, seconds, fresh):
         process(seconds)
         bucket = moto_proxy.server.make_bucket()
         del moto_proxy.requests[:]

@@ -60,7 +60,7 @@ def translated(failure, **place):
     ],
     ids=str,
 )
-def test_answers_become_errors(status, code, kind, disposition):
+def test_E09_answers_become_errors(status, code, kind, disposition):
     error = translated(answer(status, code))
     assert (type(error), error.disposition) == (kind, disposition)
     assert str(error).startswith("get s3://bucket/prefix/key: ")

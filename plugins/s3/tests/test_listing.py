@@ -166,7 +166,7 @@ class TestNames:
         assert parse(page(entry("a%FF"))).keys == ["a\udcff"]
 
 
-def test_folders_of_an_answer():
+def test_A14_folders_of_an_answer():
     document = (
         b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><EncodingType>url</EncodingType>'
         b"<Contents><Key>x</Key></Contents><CommonPrefixes><Prefix>b%C3%A9+%2B/</Prefix></CommonPrefixes>"

@@ -52,7 +52,7 @@ class TestServers:
         backend.place = dataclasses.replace(backend.place, connection=Telling(backend.place.connection, 5))
         return backend
 
-    def test_tell_the_same_in_stretches_as_page_by_page(self, backend):
+    def test_A14_tell_the_same_in_stretches_as_page_by_page(self, backend):
         whole = [info for page in backend.list() for info in page]
         assert [info.key for info in whole] == sorted(self.KEYS)
         asked = backend.place.connection.asked

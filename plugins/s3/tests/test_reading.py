@@ -287,7 +287,7 @@ class TestGet:
                     contents.append(reader.read())
         assert contents in ([b"secret"], [b"secret"] * 2)
 
-    def test_D22_archived_object_is_skipped_with_a_clear_word(self, moto_s3, open_s3):
+    def test_A22_D22_archived_object_is_skipped_with_a_clear_word(self, moto_s3, open_s3):
         bucket = moto_s3.make_bucket()
         moto_s3.client.put_object(Bucket=bucket, Key="key", Body=b"hello", StorageClass="GLACIER")
         with pytest.raises(UnavailableError, match="archived") as caught, open_s3(moto_s3, bucket).get("key"):

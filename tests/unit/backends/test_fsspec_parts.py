@@ -129,7 +129,7 @@ class TestErrors:
         ],
         ids=lambda value: repr(value) if isinstance(value, Exception) else value.__name__,
     )
-    def test_E1_each_error_has_one_meaning(self, error, kind):
+    def test_E1_E09_each_error_has_one_meaning(self, error, kind):
         assert type(translate(error)) is kind
 
     def test_a_subclass_has_the_meaning_of_its_class(self):

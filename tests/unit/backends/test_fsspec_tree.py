@@ -113,7 +113,7 @@ class TestGaps:
         assert keys(local) == []
         assert [(gap.key, gap.kind) for gap in gaps(local)] == [("caf\\udce9", "unknown")]
 
-    def test_a_closed_folder_is_unknown_with_all_that_is_in_it(self, root, open_as):
+    def test_A07_a_closed_folder_is_unknown_with_all_that_is_in_it(self, root, open_as):
         class Closed(LocalFileSystem):
             def ls(self, path, detail=False, **kwargs):
                 if path.endswith("/closed"):
@@ -136,7 +136,7 @@ class TestGaps:
         with pytest.raises(AccessDeniedError):
             keys(open_as(Closed))
 
-    def test_L3_an_error_in_a_folder_is_an_error_of_the_listing(self, root, open_as):
+    def test_L3_A02_an_error_in_a_folder_is_an_error_of_the_listing(self, root, open_as):
         class Failing(LocalFileSystem):
             def ls(self, path, detail=False, **kwargs):
                 if path.endswith("/broken"):
@@ -169,7 +169,7 @@ class TestGaps:
         (root / "here").write_bytes(b"")
         assert keys(open_as(Vanishing)) == ["here"]
 
-    def test_two_entries_of_one_name_are_unknown(self, root, open_as):
+    def test_A21_two_entries_of_one_name_are_unknown(self, root, open_as):
         class Doubling(LocalFileSystem):
             def ls(self, path, detail=False, **kwargs):
                 found = super().ls(path, detail=detail, **kwargs)
@@ -189,7 +189,7 @@ class TestGaps:
         with pytest.raises(UnexpectedBackendError, match="elsewhere/file"):
             keys(open_as(Straying))
 
-    def test_a_file_of_unknown_size_is_unknown(self, root, open_as):
+    def test_A02_a_file_of_unknown_size_is_unknown(self, root, open_as):
         class Sizeless(LocalFileSystem):
             def info(self, path, **kwargs):
                 return {**super().info(path, **kwargs), "size": None}
@@ -246,7 +246,7 @@ class TestLessKnownFilesystems:
         assert [path.name for path in root.iterdir()] == ["empty"]
 
     @pytest.mark.parametrize("name", ["a?b", "a#b", "a%2e", "a\\b", "a:b", "a*", "a[b]", "dot.", "space ", "tab\t"])
-    def test_L4_names_that_might_be_altered_are_refused_and_reported(self, odd, root, name):
+    def test_L4_C13_names_that_might_be_altered_are_refused_and_reported(self, odd, root, name):
         for key in (name, f"{name}/below"):
             with pytest.raises(InvalidKeyError):
                 odd.check_key(key)
@@ -303,7 +303,7 @@ class TestWriting:
         assert (root / "object").read_bytes() == b"old"
         assert self.leftovers(root) == []
 
-    def test_P2_a_filesystem_without_rename_makes_a_copy(self, open_as):
+    def test_P2_E12_a_filesystem_without_rename_makes_a_copy(self, open_as):
         class Copying(MemoryFileSystem):
             protocol = "copying"
 
