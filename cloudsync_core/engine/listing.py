@@ -15,7 +15,7 @@ from cloudsync_core.engine.filters import Filter
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.sorting import sort_pages
 from cloudsync_core.errors import CancelledError, ListingOrderError, printable
-from cloudsync_core.models import ObjectInfo, Page
+from cloudsync_core.models import Gap, ObjectInfo, Page
 from cloudsync_core.runs import Side
 
 PAGES_AHEAD = 4
@@ -92,7 +92,7 @@ def _counted(pages: Iterator[Page], side: Side, progress: Progress) -> Iterator[
 def _in_scope(pages: Iterator[Page], scope: Filter) -> Generator[Page]:
     for page in pages:
         wanted = scope.select(page.keys)
-        gaps = tuple(gap for gap in page.gaps if _gap_in_scope(gap.key, scope))
+        gaps = tuple(gap for gap in page.gaps if _gap_in_scope(gap, scope))
         if len(wanted) == len(page) and len(gaps) == len(page.gaps):
             yield page
         elif wanted or gaps:
@@ -104,9 +104,10 @@ def _included(pages: Generator[Page], include: Callable[[ObjectInfo], bool]) -> 
         yield page.select([index for index, entry in enumerate(page) if include(entry)], page.gaps)
 
 
-def _gap_in_scope(key: str, scope: Filter) -> bool:
-    # A gap may be a directory, for which patterns such as `cache/` are meant; `include` says nothing about folders.
-    return not scope.prunes(key.removesuffix("/")) and scope.admits(key)
+def _gap_in_scope(gap: Gap, scope: Filter) -> bool:
+    # A gap may be a directory, for which patterns such as `cache/` are meant; `include` says nothing about folders, and
+    # what excludes a folder's own name, such as a regular expression, nothing about the keys below it.
+    return not scope.prunes(gap.key.removesuffix("/")) and (gap.subtree or scope.admits(gap.key))
 
 
 def _ahead(pages: Generator[Page], stop: threading.Event) -> Generator[Page]:

@@ -225,6 +225,15 @@ class TestScope:
         found = [gap for page in start(Listing(Page.of((), (gap,))), scope=scope) for gap in page.gaps]
         assert found == [gap] * stays
 
+    @pytest.mark.parametrize(
+        "scope", [Filter(exclude_regex=[r"\.bak$"]), Filter(exclude=["*.bak", "!old.bak/"])], ids=["regex", "pattern"]
+    )
+    def test_A07_an_unreadable_folder_counts_whose_name_alone_is_excluded(self, scope):
+        assert scope.wants("old.bak/kept")
+        gap = Gap("old.bak", "cannot be listed", subtree=True)
+        found = [gap for page in start(Listing(Page.of((), (gap,))), scope=scope) for gap in page.gaps]
+        assert found == [gap]
+
     def test_pages_that_are_wholly_excluded_are_left_out(self):
         backend = Listing(["a.tmp"], ["b"], ["c.tmp"])
         assert [page.keys for page in start(backend, scope=Filter(exclude=["*.tmp"]))] == [["b"]]
