@@ -39,13 +39,22 @@ class TestAzurite(BackendContract):
     }
 
     @pytest.fixture
-    def make_backend(self, azurite, open_azure):
-        container = azurite.make_container()
+    def make_backend(self, azurite_proxy, open_azure):
+        container = azurite_proxy.server.make_container()
+        self.proxy = azurite_proxy
 
         def make(root="first"):
-            return open_azure(azurite, "no-such-container" if root == "missing" else container, root)
+            return open_azure(azurite_proxy.server, "no-such-container" if root == "missing" else container, root)
 
         return make
+
+    @contextlib.contextmanager
+    def cut_off(self, backend):
+        rule, self.proxy.rule = self.proxy.rule, lambda request, forward: None
+        try:
+            yield
+        finally:
+            self.proxy.rule = rule
 
 
 class TestAzuriteWithSmallBlocks(TestAzurite):
@@ -63,11 +72,3 @@ class TestAzuriteWithSmallBlocks(TestAzurite):
             )
 
         return make
-
-    @contextlib.contextmanager
-    def cut_off(self, backend):
-        rule, self.proxy.rule = self.proxy.rule, lambda request, forward: None
-        try:
-            yield
-        finally:
-            self.proxy.rule = rule
