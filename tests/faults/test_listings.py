@@ -126,3 +126,36 @@ def test_A06_a_name_that_was_damaged_on_its_way_fails_a_transfer_and_so_holds_ba
     invoke(*mirror, *ALL, code=1)
     assert done.met
     assert read_tree(folder / "site") == {**SOURCE, **EXTRA}
+
+
+@pytest.fixture
+def mirror_up(cloud, folder):
+    """Return the arguments of a mirror from a directory to the cloud, which has more than the directory."""
+    cloud.fill({key: content.encode() for key, content in {**SOURCE, **EXTRA}.items()})
+    cloud.list_in_pages_of(PAGE)
+    write_tree(folder / "site", SOURCE)
+    flags = [part for name, value in cloud.options.items() for part in ("--target-option", f"{name}={value}")]
+    return ["mirror", "site", cloud.url, "--delete", "--retries", "2", *flags]
+
+
+class TestTargets:
+    @pytest.mark.parametrize(
+        "fault", ["403", "500", "reset", "shortened", "flipped-bit", "repeated-token", "missing-token"]
+    )
+    def test_A01_A13_nothing_is_deleted_when_the_second_page_fails(self, cloud, mirror_up, invoke, fault):
+        done = cloud.proxy.disturb(further_page(cloud.dialect), FAULTS[fault](cloud.dialect))
+        result = invoke(*mirror_up, *ALL, code=4)
+        assert done.met
+        assert f"error: list {cloud.url}: " in result.err
+        assert cloud.contents().keys() == {**SOURCE, **EXTRA}.keys()
+
+    @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+    def test_a_lie_about_the_target_loses_nothing(self, cloud, mirror_up, invoke, lie):
+        """What it hides is met by the conditions on the writes, and what is not known to be there is not deleted."""
+        done = cloud.proxy.disturb(further_page(cloud.dialect), lie(cloud.dialect))
+        invoke(*mirror_up, *ALL, code=1)
+        assert done.met
+        assert cloud.contents() == {key: content.encode() for key, content in {**SOURCE, **EXTRA}.items()}
+        cloud.proxy.calm()
+        invoke(*mirror_up, *ALL)
+        assert cloud.contents() == {key: content.encode() for key, content in SOURCE.items()}
