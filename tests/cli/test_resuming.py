@@ -1,9 +1,9 @@
 """Large objects whose transfer a crash has cut short: the next run sends little of them again (H03, D14, D15)."""
 
-import contextlib
-import fcntl
+import hashlib
 import os
 import random
+import threading
 
 import pytest
 import yaml
@@ -11,6 +11,7 @@ import yaml
 from cloudsync_core.engine.resuming import RESUMED_FROM
 from cloudsync_core.engine.state import State
 from cloudsync_core.engine.unfinished import records
+from tests.cli.conftest import wait_for
 
 MIB = 1024 * 1024
 SIZE = RESUMED_FROM + 8 * MIB + 4321
@@ -23,6 +24,8 @@ class World:
 
     Attributes:
         proxy: what stands before the server.
+        bytes_up: what it has passed on to the server since the last run began, at least its content.
+        bytes_down: likewise what came from there.
     """
 
     def __init__(self, folder, cloudsync, proxy, scheme, container):
@@ -31,15 +34,19 @@ class World:
         self._cloudsync = cloudsync
         self._scheme = scheme
         self._container = container
-        self.bytes_down = 0
+        self.bytes_up = self.bytes_down = 0
+        self._lock = threading.Lock()
         proxy.rule = self._count
         (folder / "site").mkdir()
         self.write(CONTENT)
 
     def _count(self, request, forward):
         answer = forward(request)
-        if request.method == "GET":
+        with self._lock:
+            # Those of a part are counted when the server has them.
+            self.bytes_up += len(request.body)
             self.bytes_down += len(answer.body)
+            self.proxy.requests.clear()
         return answer
 
     def write(self, content):
@@ -62,17 +69,11 @@ class World:
         self.configure(self.store, "./back")
 
     def run(self, *, crash=None, code=0):
-        """Run the job; return its report, `None` of one that died, and the content bytes that went up and down."""
-        self.proxy.requests.clear()
-        self.bytes_down = 0
+        """Run the job; return its report, `None` of one that died. `bytes_up` and `bytes_down` are counted anew."""
+        self.bytes_up = self.bytes_down = 0
         env = {} if crash is None else {"CLOUDSYNC_CRASH_AT": crash}
         result = self._cloudsync("run", "config.yaml", "--json", code=CUT if crash else code, env=env)
         return None if crash else result.report
-
-    @property
-    def bytes_up(self):
-        """The content that was sent since the last run began."""
-        return sum(len(request.body) for request in self.proxy.requests if request.method in {"PUT", "POST"})
 
     @property
     def temporary(self):
@@ -177,23 +178,49 @@ class TestADownload:
         assert self.got(down) == CONTENT[::-1]
         assert report["bytes_resumed"] == 0
 
-    @pytest.mark.parametrize("what", ["a link", "another name", "too long", "locked"])
-    def test_leaves_alone_what_is_not_its_own(self, down, what):
-        path, precious = down.temporary, down.folder / "precious"
-        precious.write_bytes(b"precious")
-        with contextlib.ExitStack() as stack:
-            if what == "a link":
-                path.unlink()
-                path.symlink_to(precious)
-            elif what == "another name":
-                precious.unlink()
-                precious.hardlink_to(path)
-            elif what == "too long":
-                os.truncate(path, SIZE + 1)
-            else:
-                fcntl.flock(stack.enter_context(path.open("rb")), fcntl.LOCK_EX)
-            before = precious.read_bytes()
-            report = down.run()
-        assert report["bytes_resumed"] == 0
-        assert precious.read_bytes() == before
-        assert (down.folder / "back/large").read_bytes() == CONTENT
+
+@pytest.mark.parametrize("world", ["s3"], indirect=True)
+class TestAProcessThatIsKilled:
+    """By SIGKILL, in the middle; of 600 MiB with --soak."""
+
+    @pytest.fixture
+    def size(self, world, soak):
+        if soak:
+            with (world.folder / "site/large").open("wb") as file:
+                for number in range(600):
+                    file.write(random.Random(number).randbytes(MIB))
+        return (world.folder / "site/large").stat().st_size
+
+    @staticmethod
+    def kill_when(process, reached):
+        wait_for(lambda: reached() or process.poll() is not None, seconds=300)
+        assert process.poll() is None, "it ended before it could be killed"
+        process.kill()
+        process.communicate()
+
+    def test_sends_less_than_60_percent_again(self, world, start, size):
+        world.up()
+        world.bytes_up = 0
+        self.kill_when(start("run", "config.yaml"), lambda: world.bytes_up > 0.5 * size)
+        world.run()
+        print(f"{world.bytes_up / size:.1%} of {size} bytes were sent again")
+        assert world.bytes_up < 0.6 * size
+        assert sha256_of(world.stored) == sha256_of((world.folder / "site/large").read_bytes())
+
+    def test_reads_less_than_60_percent_again(self, world, start, size):
+        world.up()
+        world.run()
+        world.down()
+        back = world.folder / "back"
+        self.kill_when(
+            start("run", "config.yaml"),
+            lambda: any(path.stat().st_size > 0.5 * size for path in back.glob(".cs-*.tmp")),
+        )
+        world.run()
+        print(f"{world.bytes_down / size:.1%} of {size} bytes were read again")
+        assert world.bytes_down < 0.6 * size
+        assert sha256_of((back / "large").read_bytes()) == sha256_of((world.folder / "site/large").read_bytes())
+
+
+def sha256_of(data):
+    return hashlib.sha256(data).hexdigest()

@@ -142,7 +142,8 @@ class Uploads:
         session.data += memoryview(request.body)[held - start :]
         if last:
             return self._finish(session, request)
-        del session.data[len(session.data) // CHUNK * CHUNK :]
+        if size:
+            del session.data[len(session.data) // CHUNK * CHUNK :]
         return _incomplete(session, request)
 
     def _finish(self, session: Session, request: Request) -> Stored:

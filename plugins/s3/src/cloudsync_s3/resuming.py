@@ -15,6 +15,7 @@ from cloudsync_core.backends.objectstore.parts import Part
 from cloudsync_core.errors import UnexpectedBackendError
 from cloudsync_s3 import versions
 from cloudsync_s3.connection import Connection
+from cloudsync_s3.errors import FAILURES, is_code
 
 
 def token_of(upload: str, part: int, carried: Mapping[str, Any]) -> str:
@@ -51,8 +52,8 @@ class HeldPart:
         return self.size == part.size and versions.plain(self.etag) == part.md5.hex()
 
 
-def held_parts(connection: Connection, upload: Mapping[str, Any]) -> dict[int, HeldPart]:
-    """Return the parts of an upload that the server has, by their numbers.
+def held_parts(connection: Connection, upload: Mapping[str, Any]) -> dict[int, HeldPart] | None:
+    """Return the parts of an upload that the server has, by their numbers; `None` where the upload is gone.
 
     Args:
         connection: to the server.
@@ -64,7 +65,12 @@ def held_parts(connection: Connection, upload: Mapping[str, Any]) -> dict[int, H
     found: dict[int, HeldPart] = {}
     marker = 0
     while True:
-        page = connection.call("list_parts", **upload, **({"PartNumberMarker": marker} if marker else {}))
+        try:
+            page = connection.call("list_parts", **upload, **({"PartNumberMarker": marker} if marker else {}))
+        except FAILURES as failure:
+            if is_code(failure, "NoSuchUpload"):
+                return None
+            raise
         for entry in page.get("Parts", []):
             found[entry["PartNumber"]] = HeldPart(entry.get("ETag", ""), entry.get("Size", -1))
         if not page.get("IsTruncated"):

@@ -250,15 +250,16 @@ class MultipartUpload:
             return False
         upload = {**self._place, "UploadId": upload_of(token)}
         if token == token_of(upload["UploadId"], self._part, self._create):
+            held = None
             try:
                 with self._target.errors():
-                    self._held = held_parts(self._connection, upload)
+                    held = held_parts(self._connection, upload)
             except BackendError as error:
-                # It may be there later. Otherwise it is gone, or nobody may look at it.
+                # Where nobody may look at it, it is begun anew.
                 if error.disposition is Disposition.RETRY:
                     raise
-            else:
-                self._place = upload
+            if held is not None:
+                self._place, self._held = upload, held
                 return True
         if self._aborted(upload) is None:
             self._resumption.forget()
