@@ -96,6 +96,8 @@ class Unfinished:
         self._write(record.key, None, (_FORGET, (record.job, record.key, record.token)))
 
     def _write(self, key: str, now: Record | None, *statements: tuple[str, tuple[object, ...]]) -> None:
+        if self._database.read_only:
+            return
         try:
             with self._lock, self._database.another() as connection:
                 connection.execute("BEGIN IMMEDIATE")
