@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from cloudsync_core.body import CHUNK_SIZE
 from cloudsync_core.errors import Disposition, ObjectNotFoundError, PreconditionFailedError, UnavailableError
 from tests.engine.stores import (
     POOR,
@@ -274,3 +275,34 @@ class TestReadback:
         outcome = write(blind(source), Stopping(blind(memory())), stop=stop)
         assert (outcome.status, outcome.cause, outcome.written) == ("failed", "IntegrityError", None)
         assert "interrupted before it was verified" in outcome.error
+
+
+class TestADirectoryInUse:
+    def test_B17_a_file_of_which_only_the_mode_changes_is_read_again_and_sent(self, tree, tmp_path):
+        """It cannot be told from a file that was written and given its old time; the second look finds it at rest."""
+        store(tree, "k", b"new content")
+        target = memory()
+
+        class Handled(Scripted):
+            def put(self, key, body, **options):
+                if not self.called("put"):
+                    (tmp_path / "k").chmod(0o600)
+                return super().put(key, body, **options)
+
+        outcome = write(tree, Handled(target))
+        assert outcome.status == "done"
+        assert content(target, "k") == b"new content"
+
+
+class TestOneReading:
+    """D04: what is sent is hashed on its way, and not read before."""
+
+    @pytest.mark.parametrize("size", [0, 11, 5 * CHUNK_SIZE])
+    @pytest.mark.parametrize("kind", ["container", "directory", "store-without-digests"])
+    def test_of_the_source_is_enough(self, size, kind, tree):
+        source = Scripted(memory())
+        store(source.inner, "k", b"x" * size)
+        target = {"container": memory, "directory": lambda: tree, "store-without-digests": plain}[kind]()
+        outcome = write(source, target)
+        assert (outcome.status, outcome.bytes) == ("done", size)
+        assert source.called("get") == ["k"]

@@ -76,7 +76,7 @@ class TestNetwork:
         backend.close()
         backend.close()
 
-    def test_it_does_not_survive_a_fork(self, backend, monkeypatch):
+    def test_E04_it_does_not_survive_a_fork(self, backend, monkeypatch):
         backend.put("key", Body(b"x"))
         monkeypatch.setattr(os, "getpid", lambda: -1)
         for attempt in (lambda: backend.stat("key"), lambda: list(backend.list())):

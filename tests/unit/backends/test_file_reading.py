@@ -118,6 +118,11 @@ class TestChangesWhileReading:
 
         self.fails(tree, replace, "while it was read")
 
+    def test_B17_a_file_that_others_read_meanwhile_does_not(self, tree, path):
+        with tree.open().get("folder/file") as reader:
+            assert path.read_bytes()
+            assert sum(map(len, reader.chunks())) == path.stat().st_size
+
     def test_D19_a_file_that_is_removed_raises(self, tree, path):
         self.fails(tree, path.unlink, "while it was read")
 

@@ -49,6 +49,6 @@ class TestLocalPath:
             ("~user/a", "/base/~user/a"),
         ],
     )
-    def test_means(self, monkeypatch, text, path):
+    def test_C15_means(self, monkeypatch, text, path):
         monkeypatch.setenv("HOME", "/home/x")
         assert local_path(text, Path("/base")) == Path(path)

@@ -399,7 +399,7 @@ class TestOddServers:
         server = Halting(SHAPES[shape])
         assert listed(server) == server.keys
 
-    def test_that_tells_folders_which_it_has_not(self):
+    def test_A14_that_tells_folders_which_it_has_not(self):
         class Dreaming(Server):
             def tell_folders(self, folder, after):
                 return [f"{folder}{name}/" for name in ("folder-0100", "folder-0100", "folder-9", "zz", "\0", "a")]
