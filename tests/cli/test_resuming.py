@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import signal
 import threading
 
 import pytest
@@ -76,6 +77,11 @@ class World:
         return None if crash else result.report
 
     @property
+    def back(self):
+        """What has come back, by its name; nothing else may be beside it."""
+        return {path.name: path.read_bytes() for path in (self.folder / "back").iterdir()}
+
+    @property
     def temporary(self):
         """The temporary file that a crash has left."""
         [found] = (self.folder / "back").glob(".cs-*.tmp")
@@ -108,78 +114,94 @@ def world(request, folder, cloudsync):
     return World(folder, cloudsync, proxy, scheme, make(proxy.server))
 
 
+@pytest.fixture
+def uploading(world):
+    """An upload has died."""
+    world.up()
+    world.run(crash="put.part.sent:3")
+    assert [record.key for record in world.recorded] == ["large"]
+    return world
+
+
+@pytest.fixture
+def downloading(world):
+    """A download has died."""
+    world.up()
+    world.run()
+    world.down()
+    world.run(crash="get.chunk.written:24")
+    assert [(record.key, record.token) for record in world.recorded] == [("large", world.temporary.name)]
+    assert 20 * MIB < world.temporary.stat().st_size < SIZE
+    return world
+
+
+ONE = pytest.mark.parametrize("world", ["s3"], indirect=True)
+
+
 class TestAnUpload:
-    def test_goes_on_after_a_crash(self, world):
-        world.up()
-        world.run(crash="put.part.sent:3")
-        assert [record.key for record in world.recorded] == ["large"]
-        report = world.run()
+    def test_H03_goes_on_after_a_crash(self, uploading):
+        report = uploading.run()
         assert report["counts"]["added"] == 1
-        assert world.stored == CONTENT
-        assert world.bytes_up < 0.6 * SIZE, f"{world.bytes_up / SIZE:.0%} were sent again"
+        assert uploading.stored == CONTENT
+        assert uploading.bytes_up < 0.6 * SIZE, f"{uploading.bytes_up / SIZE:.0%} were sent again"
         assert report["bytes_transferred"] + report["bytes_resumed"] == SIZE
         assert report["bytes_resumed"] > 0.4 * SIZE
-        assert world.recorded == []
-        assert world.leftovers() == []
-        assert world.run()["counts"]["unchanged"] == 1
+        assert uploading.recorded == []
+        assert uploading.leftovers() == []
+        assert uploading.run()["counts"]["unchanged"] == 1
 
-    def test_begins_anew_when_the_source_has_changed(self, world):
-        world.up()
-        world.run(crash="put.part.sent:3")
-        world.write(CONTENT[::-1])
-        report = world.run()
+    @ONE
+    def test_H01_begins_anew_when_the_source_has_changed(self, uploading):
+        uploading.write(CONTENT[::-1])
+        report = uploading.run()
         assert (report["counts"]["added"], report["bytes_resumed"]) == (1, 0)
-        assert world.stored == CONTENT[::-1]
-        assert world.recorded == []
+        assert uploading.stored == CONTENT[::-1]
+        assert uploading.recorded == []
+        assert uploading.leftovers() == []
+
+    def test_D08_ctrl_c_leaves_nothing(self, world, start):
+        world.up(bwlimit="16MiB")
+        process = start("run", "config.yaml")
+        wait_for(lambda: world.recorded or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert process.returncode == 130
+        assert world.stored is None
         assert world.leftovers() == []
 
 
 class TestADownload:
-    @pytest.fixture
-    def down(self, world):
-        """A large object in the store, of which a download has died."""
-        world.up()
-        world.run()
-        world.down()
-        world.run(crash=f"get.chunk.written:{24}")
-        assert [(record.key, record.token) for record in world.recorded] == [("large", world.temporary.name)]
-        assert 20 * MIB < world.temporary.stat().st_size < SIZE
-        return world
-
-    @staticmethod
-    def got(world):
-        assert [path.name for path in (world.folder / "back").iterdir()] == ["large"]
-        return (world.folder / "back/large").read_bytes()
-
-    def test_goes_on_after_a_crash(self, down):
-        held = down.temporary.stat().st_size
-        report = down.run()
-        assert self.got(down) == CONTENT
-        assert down.bytes_down < 0.6 * SIZE, f"{down.bytes_down / SIZE:.0%} were read again"
+    def test_H03_goes_on_after_a_crash(self, downloading):
+        held = downloading.temporary.stat().st_size
+        report = downloading.run()
+        assert downloading.back == {"large": CONTENT}
+        assert downloading.bytes_down < 0.6 * SIZE, f"{downloading.bytes_down / SIZE:.0%} were read again"
         assert (report["bytes_resumed"], report["bytes_transferred"]) == (held, SIZE - held)
         assert report["verified"] == {"md5": 1}
-        assert down.recorded == []
-        assert down.run()["counts"]["unchanged"] == 1
+        assert downloading.recorded == []
+        assert downloading.run()["counts"]["unchanged"] == 1
 
-    def test_finds_out_what_was_damaged_meanwhile(self, down):
-        with down.temporary.open("r+b") as file:
+    @ONE
+    def test_D18_finds_out_what_was_damaged_meanwhile(self, downloading):
+        with downloading.temporary.open("r+b") as file:
             file.seek(5 * MIB)
             file.write(b"damaged")
-        report = down.run()
-        assert self.got(down) == CONTENT
+        report = downloading.run()
+        assert downloading.back == {"large": CONTENT}
         assert (report["counts"]["added"], report["bytes_resumed"]) == (1, 0)
 
-    def test_begins_anew_when_the_source_has_changed(self, down):
-        down.write(CONTENT[::-1])
-        down.up()
-        down.run()
-        down.down()
-        report = down.run()
-        assert self.got(down) == CONTENT[::-1]
+    @ONE
+    def test_H01_begins_anew_when_the_source_has_changed(self, downloading):
+        downloading.write(CONTENT[::-1])
+        downloading.up()
+        downloading.run()
+        downloading.down()
+        report = downloading.run()
+        assert downloading.back == {"large": CONTENT[::-1]}
         assert report["bytes_resumed"] == 0
 
 
-@pytest.mark.parametrize("world", ["s3"], indirect=True)
+@ONE
 class TestAProcessThatIsKilled:
     """By SIGKILL, in the middle; of 600 MiB with --soak."""
 
