@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.story import Scene, scene
+from tests.crash.story import Scene, Unfinished, scene
 from tests.crash.zygote import Zygote, zygote
 from tests.equivalence.stores import STORES, Place
 
@@ -34,7 +34,34 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str]
 
 
 @pytest.fixture
-def stage(place: Callable[[str, str], Place], runs: Zygote, tmp_path: Path) -> Callable[[str, str], Scene]:
+def unfinished(request: pytest.FixtureRequest) -> Unfinished:
+    """Return a function that tells what a place holds beside objects, as its server sees it."""
+
+    def find(place: Place) -> list[str]:
+        match place.scheme:
+            case "":
+                return [str(path) for path in Path(place.url).rglob(".cs-*")]
+            case "s3":
+                client = request.getfixturevalue("moto_s3").client
+                uploads = client.list_multipart_uploads(Bucket=place.container).get("Uploads", [])
+                return [upload["Key"] for upload in uploads]
+            case "az":
+                container = request.getfixturevalue("azurite").client.get_container_client(place.container)
+                whole = set(container.list_blob_names())
+                return [
+                    blob.name for blob in container.list_blobs(include="uncommittedblobs") if blob.name not in whole
+                ]
+            case "gs":
+                return list(request.getfixturevalue("gcs").open_uploads(place.container))
+        raise AssertionError(place)
+
+    return find
+
+
+@pytest.fixture
+def stage(
+    place: Callable[[str, str], Place], runs: Zygote, unfinished: Unfinished, tmp_path: Path
+) -> Callable[[str, str], Scene]:
     """Return a function that tells the story anew, between two stores given by their names."""
     number = 0
 
@@ -42,6 +69,6 @@ def stage(place: Callable[[str, str], Place], runs: Zygote, tmp_path: Path) -> C
         nonlocal number
         number += 1
         (job := tmp_path / f"{number}/job").mkdir(parents=True)
-        return scene(job, place(source, f"{number}/source"), place(target, f"{number}/target"), runs)
+        return scene(job, place(source, f"{number}/source"), place(target, f"{number}/target"), runs, unfinished)
 
     return make

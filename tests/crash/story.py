@@ -6,16 +6,14 @@ everything to do.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
 
 from cloudsync_core.backend import Backend
@@ -29,6 +27,7 @@ from tests.engine.stores import contents
 from tests.equivalence.stores import BOUNDARY, Place
 
 Tree = Mapping[str, bytes]
+Unfinished = Callable[[Place], list[str]]
 
 EXCLUDED = ".keep"
 RULES = {"delete": True, "max_delete": "100%", "exclude": [f"*{EXCLUDED}"], "transfers": 1}
@@ -83,6 +82,7 @@ class Scene:
         source_tree: what it holds.
         before: what the target holds.
         runs: makes the runs.
+        unfinished: returns what a place holds beside objects, as its server sees it.
     """
 
     config: Path
@@ -92,16 +92,13 @@ class Scene:
     source_tree: Tree
     before: Tree
     runs: Zygote
+    unfinished: Unfinished
 
     @property
     def after(self) -> Tree:
         """What the target holds when all is done."""
         wanted = {key: data for key, data in self.source_tree.items() if not key.endswith(EXCLUDED)}
         return wanted | {key: data for key, data in self.before.items() if key.endswith(EXCLUDED)}
-
-    def left(self) -> list[str]:
-        """Return what the target holds beside objects."""
-        return unfinished(self.target)
 
     def held(self) -> dict[str, bytes]:
         """Return what the target holds now, but for what is cloudsync's own."""
@@ -129,21 +126,6 @@ def write_config(path: Path, source: Place, target: Place, **rules: Any) -> Path
     return path
 
 
-def unfinished(place: Place) -> list[str]:
-    """Return what a store holds beside objects: temporary files, unfinished uploads that would stay."""
-    if place.url.startswith("/"):
-        return [str(path) for path in Path(place.url).rglob(".cs-*")]
-    if place.url.startswith("s3:"):
-        names = {"aws_access_key_id": "access_key_id", "aws_secret_access_key": "secret_access_key"}
-        given = {name: place.options[option] for name, option in names.items()}
-        client = boto3.client("s3", endpoint_url=place.options["endpoint_url"], region_name="us-east-1", **given)
-        with contextlib.closing(client):
-            found = client.list_multipart_uploads(Bucket=place.url.split("/")[2])
-        return [upload["Key"] for upload in found.get("Uploads", [])]
-    # What is left in these stores is no object, and goes by itself after a week.
-    return []
-
-
 def change(place: Place, before: Tree, after: Tree) -> None:
     """Make a place that holds one tree hold another."""
     with opened(place) as backend:
@@ -158,7 +140,7 @@ def _put(backend: Backend, key: str, data: bytes) -> None:
     backend.put(key, Body(data))
 
 
-def scene(folder: Path, source: Place, target: Place, zygote: Zygote) -> Scene:
+def scene(folder: Path, source: Place, target: Place, zygote: Zygote, unfinished: Unfinished) -> Scene:
     """Tell the story up to the run in question.
 
     Args:
@@ -166,6 +148,7 @@ def scene(folder: Path, source: Place, target: Place, zygote: Zygote) -> Scene:
         source: an empty place.
         target: likewise.
         zygote: makes the first run.
+        unfinished: see `Scene`.
     """
     config = write_config(folder / "config.yaml", source, target)
     hasty = write_config(folder / "hasty.yaml", _hasty(source), _hasty(target))
@@ -173,7 +156,7 @@ def scene(folder: Path, source: Place, target: Place, zygote: Zygote) -> Scene:
     succeed(zygote, hasty)
     change(_hasty(source), FIRST, SECOND)
     change(_hasty(target), {}, DRIFT)
-    return Scene(config, hasty, source, target, SECOND, {**FIRST, **DRIFT}, zygote)
+    return Scene(config, hasty, source, target, SECOND, {**FIRST, **DRIFT}, zygote, unfinished)
 
 
 def _hasty(place: Place) -> Place:

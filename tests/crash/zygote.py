@@ -30,6 +30,9 @@ from tests.crash.power import Shadow
 RUN_SECONDS = 60.0
 """After so long a run hangs: it is killed, and the answer says so."""
 
+SIGNALS_APART = 0.05
+"""Seconds between two signals to the same process."""
+
 _MODULES = (
     "cloudsync_core.cli.commands.run",
     "cloudsync_core.cli.commands.gc",
@@ -69,8 +72,8 @@ class Zygote:
         *,
         crash_at: str | None = None,
         power_of: tuple[Path, Path] | None = None,
+        signals: Sequence[int] = (),
         kill_after: float | None = None,
-        signals: Sequence[int] = (signal.SIGKILL,),
     ) -> Ending:
         """Call one command, by default a run of all jobs of a configuration, and return how it ended.
 
@@ -79,16 +82,16 @@ class Zygote:
             arguments: the command and its options, without the configuration.
             crash_at: the point at which the process ends; see `crashpoints.arm`.
             power_of: a directory, and where to write what a power failure at that point leaves of it.
-            kill_after: seconds after which a signal is sent, unless the run has ended.
-            signals: sent one after the other.
+            signals: at that point the process does not end, but is sent these, one after the other.
+            kill_after: seconds after which the run is killed, unless it has ended.
         """
         order = {
             "config": str(config),
             "arguments": list(arguments),
             "crash_at": crash_at,
             "power_of": power_of and [str(path) for path in power_of],
-            "kill_after": kill_after,
             "signals": [int(number) for number in signals],
+            "kill_after": kill_after,
         }
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -121,7 +124,7 @@ def _serve() -> None:
         child = os.fork()
         if not child:
             _be_the_run(order)
-        print(json.dumps(_end(child, order)), flush=True)
+        print(json.dumps(_end(child, order["kill_after"])), flush=True)
 
 
 def _be_the_run(order: Mapping[str, object]) -> None:
@@ -153,33 +156,37 @@ def _be_the_run(order: Mapping[str, object]) -> None:
 
 
 def _arm(order: Mapping[str, object]) -> None:
-    point, power = order["crash_at"], order["power_of"]
-    if not isinstance(point, str):
+    if not order["crash_at"]:
         return
-    if power is None:
+    point, power = str(order["crash_at"]), cast("list[str] | None", order["power_of"])
+    signals = cast("list[int]", order["signals"])
+    if signals:
+        crashpoints.arm(point, end=lambda: _send(signals))
+    elif power:
+        shadow = Shadow(Path(power[0]))
+
+        def end() -> None:
+            shadow.write(Path(power[1]))
+            os._exit(crashpoints.EXIT_CODE)
+
+        crashpoints.arm(point, end=end)
+    else:
         crashpoints.arm(point)
-        return
-    assert isinstance(power, list)
-    shadow = Shadow(Path(power[0]))
-
-    def end() -> None:
-        shadow.write(Path(power[1]))
-        os._exit(crashpoints.EXIT_CODE)
-
-    crashpoints.arm(point, end=end)
 
 
-def _end(child: int, order: Mapping[str, object]) -> int:
-    """Return how the child ended, after it was sent the signals that the order says."""
+def _send(signals: Sequence[int]) -> None:
+    for number in signals:
+        os.kill(os.getpid(), number)
+        # Two that come together are one.
+        time.sleep(SIGNALS_APART)
+
+
+def _end(child: int, kill_after: float | None) -> int:
+    """Return how the child ended, after it was killed if that is wanted."""
     descriptor = os.pidfd_open(child)
     try:
-        after, signals = order["kill_after"], order["signals"]
-        assert isinstance(signals, list)
-        if isinstance(after, float | int):
-            for number in signals:
-                if _ended(descriptor, after):
-                    break
-                os.kill(child, number)
+        if kill_after is not None and not _ended(descriptor, kill_after):
+            os.kill(child, signal.SIGKILL)
         if not _ended(descriptor, RUN_SECONDS):
             print("the run hangs", file=sys.stderr)
             os.kill(child, signal.SIGABRT)
@@ -189,8 +196,7 @@ def _end(child: int, order: Mapping[str, object]) -> int:
 
 
 def _ended(descriptor: int, seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    return bool(select.select([descriptor], [], [], max(0.0, until - time.monotonic()))[0])
+    return bool(select.select([descriptor], [], [], seconds)[0])
 
 
 if __name__ == "__main__":

@@ -28,6 +28,16 @@ class Place:
     url: str
     options: Mapping[str, Any]
 
+    @property
+    def scheme(self) -> str:
+        """What its URL begins with; "" of a directory."""
+        return self.url.rpartition("://")[0]
+
+    @property
+    def container(self) -> str:
+        """The container in its URL; "" of a directory."""
+        return self.url.partition("://")[2].partition("/")[0]
+
     def open(self) -> Backend:
         """Open the place as a job does."""
         return open_backend(self.url, **self.options)
