@@ -51,7 +51,7 @@ class Leftover:
         expiry: how the store removes it by itself, in words for the user, where nothing else can remove it.
     """
 
-    kind: Literal["temporary file", "unfinished upload"]
+    kind: Literal["temporary file", "unfinished upload", "lease"]
     key: str
     token: str
     modified_ns: int | None = None

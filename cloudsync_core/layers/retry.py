@@ -35,6 +35,7 @@ from cloudsync_core.models import (
     PutCondition,
     Version,
 )
+from cloudsync_core.unfinished import Leftover
 
 T = TypeVar("T")
 
@@ -249,6 +250,14 @@ class Retry(Layer):
         """
         origin = innermost(source)
         return self._call(lambda: self.inner.copy(origin, info, key, attributes=attributes, condition=condition))
+
+    def probe(self, known: str | None = None) -> str | None:
+        """Find out what the store can do, from the beginning where that fails in passing."""
+        return self._call(lambda: self.inner.probe(known))
+
+    def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
+        """Yield the leftovers, once all have been found: there are few."""
+        yield from self._call(lambda: list(self.inner.leftovers(recorded)))
 
     def discard(self, key: str, token: str) -> None:
         """Remove a leftover; what an attempt whose answer was lost has removed is gone, which is no error."""

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.engine import unfinished
+from cloudsync_core.engine import lease, unfinished
+from cloudsync_core.engine.holder import Holder
+from cloudsync_core.engine.recheck import change_since
 from cloudsync_core.engine.state import State
 from cloudsync_core.engine.unfinished import Record
-from cloudsync_core.errors import BackendError
+from cloudsync_core.errors import BackendError, ObjectNotFoundError, PreconditionFailedError
+from cloudsync_core.models import ObjectInfo
 from cloudsync_core.unfinished import Leftover
 
 Fate = Literal["removed", "would remove", "too young", "not ours", "expires", "failed"]
+
+Remove = Callable[[], None]
 
 _NANOSECONDS = 1_000_000_000
 
@@ -109,9 +115,9 @@ def collect(backend: Backend, state: State, rules: Rules, listener: Callable[[Fo
     report = CollectReport(backend.location)
     with _records(state, str(backend.identity)) as records:
         alive = set()
-        for leftover in backend.leftovers(list(records)):
+        for leftover, remove in _everything(backend, list(records)):
             record = records.get((leftover.key, leftover.token))
-            found = _deal_with(backend, leftover, record, rules)
+            found = _deal_with(leftover, record, rules, remove)
             if found.fate != "removed":
                 alive.add((leftover.key, leftover.token))
             report.add(found)
@@ -119,6 +125,28 @@ def collect(backend: Backend, state: State, rules: Rules, listener: Callable[[Fo
         if not state.read_only:
             unfinished.forget(state, [record for name, record in records.items() if name not in alive])
     return report
+
+
+def _everything(backend: Backend, recorded: Sequence[tuple[str, str]]) -> Iterator[tuple[Leftover, Remove]]:
+    """Yield what was left behind, each with what removes it."""
+    for leftover in backend.leftovers(recorded):
+        yield leftover, functools.partial(backend.discard, leftover.key, leftover.token)
+    with contextlib.suppress(ObjectNotFoundError, PreconditionFailedError):
+        reader = backend.read(lease.KEY, lease.LONGEST)
+        holder = None if reader is None else Holder.read(reader.read())
+        # Of one whose holder may be alive nothing is said: the next run finds out.
+        if reader is not None and holder is not None and holder.is_gone():
+            info = reader.info
+            found = Leftover("lease", lease.KEY, "", info.modified_ns, info.size, ours=True)
+            yield found, functools.partial(_remove_lease, backend, info)
+
+
+def _remove_lease(backend: Backend, seen: ObjectInfo) -> None:
+    """Remove a lease unless another run has taken it over meanwhile."""
+    conditional = bool(seen.version) and backend.capabilities.delete_if_match
+    if not conditional and (changed := change_since(backend, seen.key, seen, operation="delete")) is not None:
+        raise changed
+    backend.delete(seen.key, if_match=seen.version if conditional else None)
 
 
 @contextlib.contextmanager
@@ -129,7 +157,7 @@ def _records(state: State, target: str) -> Iterator[dict[tuple[str, str], Record
         yield {(record.key, record.token): record for record in found}
 
 
-def _deal_with(backend: Backend, leftover: Leftover, record: Record | None, rules: Rules) -> Found:
+def _deal_with(leftover: Leftover, record: Record | None, rules: Rules, remove: Remove) -> Found:
     age = _age(leftover, record)
     if not (leftover.ours or rules.others):
         return Found(leftover, age, "not ours")
@@ -140,7 +168,7 @@ def _deal_with(backend: Backend, leftover: Leftover, record: Record | None, rule
     if rules.dry_run:
         return Found(leftover, age, "would remove")
     try:
-        backend.discard(leftover.key, leftover.token)
+        remove()
     except BackendError as error:
         return Found(leftover, age, "failed", str(error))
     return Found(leftover, age, "removed")

@@ -1,14 +1,17 @@
 """`cloudsync gc`: what crashes have left behind goes, and nothing else does."""
 
+import dataclasses
 import fcntl
 import os
 
 import pytest
 import yaml
 
+from cloudsync_core.engine.holder import Holder
 from cloudsync_core.engine.lock import lock_job
 from cloudsync_core.engine.state import State
 from cloudsync_core.engine.unfinished import Unfinished
+from cloudsync_core.runs import RunInfo
 from tests.cli.conftest import read_tree, write_tree
 
 TEMPORARY = ".cs-0123456789ab.tmp"
@@ -89,6 +92,34 @@ class TestADirectory:
             result = invoke("gc", "config.yaml", "--older-than", "0", code=4)
         assert "already being run" in result.err
         assert (left / TEMPORARY).exists()
+
+
+class TestALease:
+    """What keeps two runs apart is removed where its holder is certain to be gone."""
+
+    @staticmethod
+    def holder(**changes):
+        run = RunInfo("run", "job", "mirror", "source", "target", dry_run=False, started=0.0)
+        return dataclasses.replace(Holder.of(run), **changes).written(0)
+
+    def leave(self, left, content):
+        (left / ".cloudsync").mkdir()
+        (left / ".cloudsync/lease").write_bytes(content)
+
+    def test_of_a_process_that_is_gone_goes(self, invoke, left):
+        self.leave(left, self.holder(started="1"))
+        assert fates(invoke("gc", "left", "--older-than", "0", "--json"))[".cloudsync/lease"] == "removed"
+        assert read_tree(left) == {"a": "a", "b/c": "c"}
+
+    @pytest.mark.parametrize("changes", [{}, {"machine": "another", "started": "1"}], ids=["alive", "elsewhere"])
+    def test_of_a_process_that_may_be_alive_stays(self, invoke, left, changes):
+        self.leave(left, self.holder(**changes))
+        assert ".cloudsync/lease" not in fates(invoke("gc", "left", "--older-than", "0", "--json"))
+        assert (left / ".cloudsync/lease").exists()
+
+    def test_that_nobody_can_read_stays(self, invoke, left):
+        self.leave(left, b"what is this?")
+        assert ".cloudsync/lease" not in fates(invoke("gc", "left", "--older-than", "0", "--json"))
 
 
 class TestABucket:
