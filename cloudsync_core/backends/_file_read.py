@@ -13,6 +13,7 @@ from typing import Final
 from cloudsync_core import keys
 from cloudsync_core.backends._file_errors import naming
 from cloudsync_core.backends._file_info import entry, kind_of, marker_entry, settled, stamp
+from cloudsync_core.backends._file_names import name_held
 from cloudsync_core.backends._file_root import Folder, Root, place
 from cloudsync_core.body import CHUNK_SIZE, ObjectReader
 from cloudsync_core.errors import Disposition, InvalidKeyError, ObjectNotFoundError, PreconditionFailedError
@@ -59,7 +60,10 @@ class Lookup:
         with _absence_is_no_object(), contextlib.ExitStack() as stack:
             name, folder = self._locate(stack, key)
             clock_ns = time.time_ns()
-            return _describe(key, self._status(key, name, folder), clock_ns)
+            status = self._status(key, name, folder)
+            if not self._follow and name_held(folder, name) != name:
+                raise FileNotFoundError
+            return _describe(key, status, clock_ns)
 
     def read(self, key: str, limit: int) -> ObjectReader | None:
         """Return a file that is read already, by as few calls as one version of it takes; see `Backend.read`.

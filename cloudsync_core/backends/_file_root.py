@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from cloudsync_core import keys
 from cloudsync_core.backends._file_info import kind_of
+from cloudsync_core.backends._file_names import name_held, require_name_kept, require_own_name
 from cloudsync_core.errors import ContainerNotFoundError, Disposition, InvalidKeyError, UnavailableError, printable
 
 _OPEN_FOLDER: Final = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -114,7 +115,8 @@ class Root:
         Raises:
             FileNotFoundError: there is no such folder, or a root that the first write will make.
             NotADirectoryError: a segment is a file.
-            InvalidKeyError: a segment is a symbolic link.
+            InvalidKeyError: a segment is a symbolic link, or a new folder gets another name than it was given.
+            KeyBlockedError: a segment would have to be made where one lies that counts as the same name.
             ContainerNotFoundError: the root does not exist (L2).
         """
         current = self._open(make=make)
@@ -216,9 +218,8 @@ class Root:
         return ContainerNotFoundError(reason, hint=f"make it, or correct the location: {printable(self.path)}")
 
     def _enter(self, folder: int, segment: str, key: str, *, make: bool) -> int:
-        flags = _OPEN_FOLDER | os.O_NOFOLLOW
         try:
-            return os.open(segment, flags, dir_fd=folder)
+            return _open_exactly(folder, segment, make=make)
         except FileNotFoundError:
             if not make:
                 raise
@@ -233,7 +234,36 @@ class Root:
                 raise NotADirectoryError(errno.ENOTDIR, reason) from None
             raise
         with contextlib.suppress(FileExistsError):
-            os.mkdir(segment, dir_fd=folder)
+            make_directory(folder, segment)
             if self._sync:
                 Folder(os.dup(folder)).sync()
-        return os.open(segment, flags, dir_fd=folder)
+        return _open_exactly(folder, segment, make=True)
+
+
+def make_directory(folder: int, name: str) -> None:
+    """Make a directory in the one of a descriptor.
+
+    Raises:
+        FileExistsError: there is something of that name.
+        InvalidKeyError: the file system would give it another name.
+    """
+    os.mkdir(name, dir_fd=folder)
+    try:
+        require_name_kept(folder, name)
+    except InvalidKeyError:
+        with contextlib.suppress(OSError):
+            os.rmdir(name, dir_fd=folder)
+        raise
+
+
+def _open_exactly(folder: int, name: str, *, make: bool) -> int:
+    """Open the directory that is listed under that very name; for others see `Root.folder`."""
+    opened = os.open(name, _OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    with contextlib.ExitStack() as unless_exact:
+        unless_exact.callback(os.close, opened)
+        if make:
+            require_own_name(folder, name)
+        elif name_held(folder, name) != name:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        unless_exact.pop_all()
+    return opened

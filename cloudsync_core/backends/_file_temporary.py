@@ -6,16 +6,18 @@ import contextlib
 import errno
 import os
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from cloudsync_core.backends._file_names import require_name_kept, require_own_name
 from cloudsync_core.backends._file_resuming import content, locked, reopened
 from cloudsync_core.backends._file_root import Folder
 from cloudsync_core.crashpoints import hit
-from cloudsync_core.errors import UnexpectedBackendError, UnsupportedOperationError
+from cloudsync_core.errors import InvalidKeyError, UnexpectedBackendError, UnsupportedOperationError
 from cloudsync_core.unfinished import Resumption
 
 _NO_UNNAMED_FILES: Final = {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOSYS, errno.EINVAL, errno.EPERM, errno.EACCES}
@@ -72,6 +74,7 @@ def create(folder: Folder, name: str, data: bytes, *, mtime_ns: int | None, sync
         with _exclusively():
             os.link(f"{_DESCRIPTORS}/{file}", name, dst_dir_fd=folder.descriptor)
         hit("get.rename")
+        _require_name(folder.descriptor, name)
         status = os.fstat(file)
     finally:
         os.close(file)
@@ -92,15 +95,25 @@ class Temporary:
         mode: permissions of the file that it replaces, or `None`: those of any new file.
         sync: whether the file and its name are made durable.
         resumption: where its name is remembered beyond this process, so that a later put goes on with what is there.
+        naming: held while a file gets a name that no condition of the file system guards.
 
     Attributes:
         size: bytes that were there when it was opened.
     """
 
     def __init__(
-        self, folder: Folder, name: str, *, mode: int | None, sync: bool, resumption: Resumption | None = None
+        self,
+        folder: Folder,
+        name: str,
+        *,
+        mode: int | None,
+        sync: bool,
+        naming: threading.Lock,
+        resumption: Resumption | None = None,
     ) -> None:
         self._folder = folder
+        self._replaces = mode is not None
+        self._naming = naming
         self._mode = None if mode is None else mode & _PERMISSIONS
         self._sync = sync
         self._final_name = name
@@ -146,6 +159,8 @@ class Temporary:
 
         Raises:
             FileExistsError: `exclusive`, and there is one.
+            KeyBlockedError: there is one of a name that counts as the same.
+            InvalidKeyError: the file system would give it another name.
             UnsupportedOperationError: `exclusive`, and the file system has no hard links.
         """
         # After the last write, before the rename: the time is right from the first moment of the name (B14).
@@ -161,9 +176,11 @@ class Temporary:
         if exclusive:
             self._link(folder)
         else:
-            os.rename(self._name, self._final_name, src_dir_fd=folder, dst_dir_fd=folder)
+            self._rename(folder)
         self._name = ""
         hit("get.rename")
+        if not self._replaces:
+            _require_name(folder, self._final_name)
         status = os.fstat(self._file)
         if self._sync:
             self._folder.sync()
@@ -171,9 +188,22 @@ class Temporary:
         return status
 
     def _link(self, folder: int) -> None:
-        with _exclusively():
-            os.link(self._name, self._final_name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        try:
+            with _exclusively():
+                os.link(self._name, self._final_name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            require_own_name(folder, self._final_name)
+            raise
         os.unlink(self._name, dir_fd=folder)
+
+    def _rename(self, folder: int) -> None:
+        with contextlib.nullcontext() if self._replaces else self._naming:
+            if not self._replaces:
+                # Another thread may have put a name meanwhile that counts as the same, and it would be replaced.
+                with contextlib.suppress(FileNotFoundError):
+                    os.stat(self._final_name, dir_fd=folder, follow_symlinks=False)
+                    require_own_name(folder, self._final_name)
+            os.rename(self._name, self._final_name, src_dir_fd=folder, dst_dir_fd=folder)
 
     def __enter__(self) -> Self:
         return self
@@ -187,6 +217,15 @@ class Temporary:
         os.close(self._file)
         if self._resumption is not None:
             self._resumption.forget()
+
+
+def _require_name(folder: int, name: str) -> None:
+    """Withdraw a new file that has got another name than it was given."""
+    try:
+        require_name_kept(folder, name)
+    except InvalidKeyError:
+        os.unlink(name, dir_fd=folder)
+        raise
 
 
 def _write(file: int, data: bytes) -> None:

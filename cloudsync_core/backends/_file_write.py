@@ -6,10 +6,12 @@ import contextlib
 import errno
 import os
 import stat
+import threading
 
 from cloudsync_core import keys
 from cloudsync_core.backends._file_info import kind_of
-from cloudsync_core.backends._file_root import Folder, Root, place
+from cloudsync_core.backends._file_names import name_held, require_own_name
+from cloudsync_core.backends._file_root import Folder, Root, make_directory, place
 from cloudsync_core.backends._file_temporary import Temporary, create, has_unnamed_files
 from cloudsync_core.errors import BackendError, InvalidKeyError, KeyBlockedError, printable
 from cloudsync_core.unfinished import Resumption
@@ -29,6 +31,7 @@ class Writer:
         self._follow = follow
         self._sync = sync
         self._has_unnamed_files = has_unnamed_files()
+        self._naming = threading.Lock()
         # A folder that was put as a marker is wanted empty: the deletes that empty it come after that put.
         self._markers_put: set[str] = set()
 
@@ -42,7 +45,7 @@ class Writer:
 
         Raises:
             FileExistsError: there is a file, and `exclusive`.
-            KeyBlockedError: there is a folder.
+            KeyBlockedError: there is a folder, or a file of a name that counts as the same (C08, C09).
             InvalidKeyError: there is something else, which nothing replaces.
         """
         folder, name = place(key)
@@ -53,10 +56,11 @@ class Writer:
                 status = os.stat(name, dir_fd=opened.descriptor, follow_symlinks=False)
                 if not stat.S_ISREG(status.st_mode):
                     raise _in_the_way(name, status)
+                require_own_name(opened.descriptor, name)
                 if exclusive:
                     raise FileExistsError(errno.EEXIST, "there is an object of that name")
                 mode = status.st_mode
-            return Temporary(opened, name, mode=mode, sync=self._sync, resumption=resumption)
+            return Temporary(opened, name, mode=mode, sync=self._sync, resumption=resumption, naming=self._naming)
 
         return self._root.in_made_folder(folder, begin)
 
@@ -83,6 +87,7 @@ class Writer:
                 status = os.stat(name, dir_fd=opened.descriptor, follow_symlinks=False)
                 if not stat.S_ISREG(status.st_mode):
                     raise _in_the_way(name, status) from None
+                require_own_name(opened.descriptor, name)
                 raise
 
         status = self._root.in_made_folder(folder, make)
@@ -94,18 +99,19 @@ class Writer:
 
         Raises:
             FileExistsError: there is one, and `exclusive`.
-            KeyBlockedError: there is a file.
-            InvalidKeyError: there is something else.
+            KeyBlockedError: there is a file, or a folder of a name that counts as the same.
+            InvalidKeyError: there is something else, or the folder would get another name.
         """
         folder, name = place(key)
         self._markers_put.add(key.removesuffix(keys.MARKER_SUFFIX))
 
         def make(opened: Folder) -> os.stat_result:
             try:
-                os.mkdir(name, dir_fd=opened.descriptor)
+                make_directory(opened.descriptor, name)
                 if self._sync:
                     opened.sync()
             except FileExistsError:
+                require_own_name(opened.descriptor, name)
                 if exclusive:
                     raise
             return os.stat(name, dir_fd=opened.descriptor, follow_symlinks=False)
@@ -131,7 +137,7 @@ class Writer:
         is_link_to_file = self._follow and stat.S_ISLNK(status.st_mode) and not keys.is_marker(key)
         if not (is_folder or is_file or is_link_to_file):
             raise InvalidKeyError(f"it is {kind_of(status)} here, which is not removed")
-        if is_folder != keys.is_marker(key):
+        if is_folder != keys.is_marker(key) or name_held(folder, name) != name:
             return
         if not is_folder:
             os.unlink(name, dir_fd=folder)
