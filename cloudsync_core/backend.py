@@ -15,9 +15,11 @@ P1     A put is atomic: readers see the old object or the new one, never a part.
 P2     If the body raises, nothing becomes visible and no upload is left behind.
 P3     A put returns the version and the fingerprint of what was written.
 P4     `IF_ABSENT` that meets an object raises `ObjectExistsError`, a stale `IfMatch` `PreconditionFailedError`.
+P5     A put that finds what an earlier one has left stores exactly its own content, and leaves nothing to find.
 D1     Deleting a missing key succeeds.
 D2     A delete whose `if_match` is stale raises `PreconditionFailedError` and deletes nothing.
 D3     A bulk delete reports every key.
+D4     Discarding what a put has left touches no object; what is gone already is no error.
 E1     Only `BackendError`s escape (and what the body's own iteration raises).
 C1     What the capabilities do not declare raises `UnsupportedOperationError`; it never degrades.
 T1     One instance serves many threads at once.
@@ -148,7 +150,7 @@ class Backend(abc.ABC):
         attributes: Attributes = NO_ATTRIBUTES,
         condition: PutCondition = ALWAYS,
     ) -> ObjectInfo:
-        """Write an object and return what was written (clauses P1-P4).
+        """Write an object and return what was written (clauses P1-P5).
 
         The returned `digests` are those that the provider itself reported for what it stored *and* that were found
         equal to the body's (`Body.require`, `Body.digest`); a difference raises `IntegrityError`, which tells by
@@ -228,6 +230,25 @@ class Backend(abc.ABC):
             "this backend has no server-side copy", operation="copy", location=self.location, key=key
         )
 
+    def probe(self, known: str | None = None) -> str | None:
+        """Find out by trying what the store can do and nobody has said; from then on `capabilities` tell it.
+
+        Called by one thread, before the first write of a run. What is written for it goes under names of its own in the
+        folder `.cloudsync`, and is gone when the backend is closed. The default, for stores of which everything is
+        known, does nothing.
+
+        Args:
+            known: what an earlier call has returned for the same place: nothing is tried that it tells.
+
+        Returns:
+            A text that tells what was found, for `known`; `None` where there is nothing to find out.
+
+        Raises:
+            BackendError: the store could not be asked, or does not allow it; the capabilities stay as they were.
+        """
+        del known
+        return None
+
     def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
         """Yield what puts have left behind under the root: nothing of it is an object.
 
@@ -245,7 +266,7 @@ class Backend(abc.ABC):
         return iter(())
 
     def discard(self, key: str, token: str) -> None:
-        """Remove what a put has left behind; what is gone already is no error. Objects are never touched.
+        """Remove what a put has left behind, and no object (clause D4).
 
         The default, for stores in which a put leaves nothing, does nothing.
 

@@ -22,6 +22,7 @@ from cloudsync_core.testing.clauses.deleting import DeletingClauses
 from cloudsync_core.testing.clauses.failing import FailingClauses
 from cloudsync_core.testing.clauses.listing import ListingClauses
 from cloudsync_core.testing.clauses.reading import ReadingClauses
+from cloudsync_core.testing.clauses.resuming import ResumingClauses
 from cloudsync_core.testing.clauses.setting import MakeBackend, Root
 from cloudsync_core.testing.clauses.sharing import SharingClauses
 from cloudsync_core.testing.clauses.writing import WritingClauses
@@ -30,7 +31,14 @@ __all__ = ["BackendContract", "MakeBackend", "Root"]
 
 
 class BackendContract(
-    ListingClauses, ReadingClauses, WritingClauses, ConditionClauses, DeletingClauses, SharingClauses, FailingClauses
+    ListingClauses,
+    ReadingClauses,
+    WritingClauses,
+    ResumingClauses,
+    ConditionClauses,
+    DeletingClauses,
+    SharingClauses,
+    FailingClauses,
 ):
     """Every clause. Subclass it in a test module, name the class `Test…`, and override `make_backend`.
 

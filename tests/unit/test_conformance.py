@@ -29,6 +29,7 @@ from cloudsync_core.location import Location
 from cloudsync_core.models import ALWAYS, ByteRange, DeleteResult, IfAbsent, IfMatch, Page
 from cloudsync_core.testing import CORPUS, BackendContract
 from cloudsync_core.testing.wholeness import GUARD
+from cloudsync_core.unfinished import Leftover
 
 CASES = {case.name: case for case in CORPUS}
 
@@ -418,6 +419,35 @@ class DeletesNobodyKnowsWhat(Severed):
             super().delete(key, **how)
 
 
+class BelievesTokens(MemoryBackend):
+    """Takes what it had for what it gets, and never forgets."""
+
+    def put(self, key, body, **how):
+        if body.resumption is None:
+            return super().put(key, body, **how)
+        had = body.resumption.token
+        if had is not None:
+            return super().put(key, Body(had.encode()), **how)
+        body.resumption.save("what it had")
+        return super().put(key, body, **how)
+
+
+class DiscardsObjects(MemoryBackend):
+    def put(self, key, body, **how):
+        if body.resumption is not None:
+            body.resumption.save("token")
+        return super().put(key, body, **how)
+
+    def discard(self, key, token):
+        self.stat(key)
+        self.delete(key)
+
+
+class FindsWhatIsNotThere(DiscardsObjects):
+    def leftovers(self, recorded=()):
+        return (Leftover("unfinished upload", *one) for one in recorded)
+
+
 BREACHES = [
     (ListsOnePage, "test_L3_a_long_listing_comes_whole", {}),
     (ListsTheFirstOfAPageAgain, "test_L3_a_long_listing_comes_whole", {}),
@@ -468,6 +498,11 @@ BREACHES = [
     (CommitsOnError, "test_P2_a_body_that_raises_leaves_nothing", {"existing": [], "before": 10, "promised": None}),
     (CommitsOnError, "test_P2_a_body_of_the_wrong_digest_is_not_stored", {"size": 10}),
     (CommitsOnError, "test_P2_a_body_of_the_wrong_length_is_not_stored", {"size": 2**19, "promised": 1}),
+    (BelievesTokens, "test_P5_a_put_after_one_that_broke_off_stores_its_own_content", {"changed": False}),
+    (BelievesTokens, "test_P5_a_put_after_one_that_broke_off_stores_its_own_content", {"changed": True}),
+    (BelievesTokens, "test_P5_a_token_that_means_nothing_is_not_believed", {"token": "a word"}),
+    (DiscardsObjects, "test_D4_discarding_touches_no_object", {}),
+    (FindsWhatIsNotThere, "test_D4_what_is_gone_already_is_no_error", {}),
     (ForgetsAttributes, "test_P3_attributes_are_kept", {}),
     (ForgetsAttributes, "test_P3_the_time_of_the_origin_is_kept", {}),
     (KeepsOldAttributes, "test_P3_an_overwrite_replaces_the_attributes", {}),
@@ -532,7 +567,7 @@ class TestBreaches:
 class TestCompleteness:
     def test_every_clause_has_a_test(self):
         clauses = re.findall(r"^([A-Z]\d)  ", contract.__doc__, re.MULTILINE)
-        assert len(clauses) == 17
+        assert len(clauses) == 19
         tests = {name for name in dir(BackendContract) if name.startswith("test_")} - {GUARD}
         assert {name.split("_")[1] for name in tests} == set(clauses)
 

@@ -261,7 +261,8 @@ class MultipartUpload:
             if held is not None:
                 self._place, self._held = upload, held
                 return True
-        if self._aborted(upload) is None:
+        # Without a name, a server might take the request for one to delete the object.
+        if not upload["UploadId"] or self._aborted(upload) is None:
             self._resumption.forget()
         return False
 
