@@ -22,8 +22,16 @@ from typing import TypeVar
 
 from cloudsync_core.backend import Backend, Prune
 from cloudsync_core.body import ObjectReader
-from cloudsync_core.errors import BackendError, Disposition, ObjectNotFoundError, PreconditionFailedError
+from cloudsync_core.errors import (
+    BackendError,
+    Disposition,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    ThrottledError,
+    UnavailableError,
+)
 from cloudsync_core.layers.layer import Layer, innermost
+from cloudsync_core.layers.outage import Outage
 from cloudsync_core.models import (
     ALWAYS,
     Attributes,
@@ -62,6 +70,8 @@ class RetryPolicy:
             is not begun: the operation fails at once. A running attempt is not cut short.
         told: is told every error that a further attempt may mend, once, before the wait; from any thread.
         clock: returns seconds that never go back.
+        outage: sees whether anything succeeds at all. Where for long nothing does, the operation that fails next ends
+            the run: its error gets the disposition `ABORT`.
     """
 
     attempts: int = 5
@@ -70,6 +80,7 @@ class RetryPolicy:
     budget: float = 120.0
     told: Callable[[BackendError], None] = _nobody
     clock: Callable[[], float] = time.monotonic
+    outage: Outage = dataclasses.field(default_factory=Outage, repr=False, compare=False)
 
     def call(self, operation: Callable[[], T], stop: threading.Event | None = None) -> T:
         """Return what `operation` returns, tried as often as the policy allows.
@@ -88,12 +99,26 @@ class RetryPolicy:
         try:
             while True:
                 try:
-                    return operation()
+                    result = operation()
                 except BackendError as error:
                     if not tries.again_after(error):
+                        if not tries.owned:
+                            self._give_up(error)
                         raise
+                else:
+                    if not tries.owned:
+                        self.outage.over()
+                    return result
         finally:
             _owned.reset(token)
+
+    def _give_up(self, error: BackendError) -> None:
+        """Let the run end by an error that is one of too many."""
+        if error.disposition is not Disposition.RETRY or not isinstance(error, (ThrottledError, UnavailableError)):
+            return
+        if (seconds := self.outage.goes_on(self.clock())) is not None:
+            error.disposition = Disposition.ABORT
+            error.reason = f"{error.reason}, and nothing has succeeded for {seconds:.0f} seconds"
 
 
 class Attempts:
@@ -104,13 +129,16 @@ class Attempts:
     Args:
         policy: what allows them.
         stop: see `RetryPolicy.call`.
+
+    Attributes:
+        owned: whether an outer operation owns the retries.
     """
 
     def __init__(self, policy: RetryPolicy, stop: threading.Event | None = None) -> None:
         self._policy = policy
         self._stop = threading.Event() if stop is None else stop
-        self._owned = _owned.get()
-        self._allowed = 1 if self._owned else policy.attempts
+        self.owned = _owned.get()
+        self._allowed = 1 if self.owned else policy.attempts
         self._failed = 0
         self._started = policy.clock()
 
@@ -119,7 +147,7 @@ class Attempts:
         self._failed += 1
         if error.disposition is not Disposition.RETRY:
             return False
-        if not self._owned:
+        if not self.owned:
             self._policy.told(error)
         if self._failed >= self._allowed:
             return False

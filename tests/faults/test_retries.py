@@ -1,7 +1,9 @@
 """Retries have one owner and a budget, of attempts and of time; the clock of these tests is their own (E08)."""
 
+import functools
 import itertools
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -9,10 +11,19 @@ from hypothesis import strategies as st
 
 from cloudsync_core.backends.objectstore.rules import retry_after
 from cloudsync_core.body import Body
-from cloudsync_core.errors import BackendError, ThrottledError, UnavailableError
+from cloudsync_core.errors import (
+    AccessDeniedError,
+    BackendError,
+    Disposition,
+    IntegrityError,
+    ThrottledError,
+    UnavailableError,
+)
+from cloudsync_core.layers.outage import Outage
 from cloudsync_core.layers.retry import Retry, RetryPolicy
 from cloudsync_core.testing.faults import Delay, Faulty, Raise, asking_to_wait, at, refuse
-from tests.engine.stores import memory, store
+from tests.engine.stores import contents, memory, store
+from tests.workflows.world import Lasting, World
 
 DOWN = UnavailableError("down")
 
@@ -122,6 +133,84 @@ class TestBudget:
         side = Retry(faulty, RetryPolicy(attempts=7, clock=clock), stop=clock)
         assert [type(result.error) for result in side.delete_many([("a", None), ("b", None)])] == [UnavailableError] * 2
         assert len(faulty.met) == 7
+
+
+class Hanging(Raise):
+    """The store takes its time to refuse."""
+
+    def call(self, operation):
+        time.sleep(0.005)
+        return super().call(operation)
+
+
+def failing(error):
+    def operation():
+        raise error
+
+    return operation
+
+
+class TestOutages:
+    """E08: a store that serves nothing any more does not cost a run all the attempts at all of its objects."""
+
+    def dispositions(self, clock, errors, policy=None):
+        """Return what becomes of operations that fail one after the other, 10 seconds each."""
+        policy = policy or RetryPolicy(attempts=1, clock=clock)
+        found = []
+        for error in errors:
+            clock.pass_by(10)
+            try:
+                policy.call((lambda: "done") if error is None else failing(error), clock)
+            except BackendError as caught:
+                found.append(caught.disposition)
+        return found
+
+    def test_the_run_is_ended_when_nothing_has_succeeded_for_long(self, clock):
+        errors = [UnavailableError("down") for _ in range(25)]
+        assert self.dispositions(clock, errors) == [Disposition.RETRY] * 19 + [Disposition.ABORT] * 6
+        assert str(errors[19]) == "down, and nothing has succeeded for 190 seconds"
+
+    def test_it_takes_time_and_not_numbers_alone(self, clock):
+        policy = RetryPolicy(attempts=1, clock=clock)
+        for _ in range(1000):
+            with pytest.raises(UnavailableError) as caught:
+                policy.call(failing(UnavailableError("down")), clock)
+            assert caught.value.disposition is Disposition.RETRY
+
+    def test_a_success_begins_anew(self, clock):
+        errors = [*(UnavailableError("down") for _ in range(19)), None] * 3
+        assert set(self.dispositions(clock, errors)) == {Disposition.RETRY}
+
+    @pytest.mark.parametrize("kind", [AccessDeniedError, IntegrityError])
+    def test_what_is_wrong_with_objects_is_no_outage(self, clock, kind):
+        errors = [kind("no") for _ in range(50)]
+        assert set(self.dispositions(clock, errors)) == {kind.default_disposition}
+
+    def test_what_an_operation_is_made_of_is_not_counted_for_itself(self, clock):
+        policy = RetryPolicy(attempts=1, clock=clock)
+        inner = lambda: policy.call(failing(UnavailableError("down")), clock)
+        for number in range(20):
+            clock.pass_by(10)
+            with pytest.raises(UnavailableError) as caught:
+                policy.call(inner, clock)
+            assert (caught.value.disposition is Disposition.ABORT) == (number == 19)
+
+    def test_a_run_ends_and_says_why(self, monkeypatch):
+        """Objects that are left are not tried, and nothing is deleted."""
+        short = functools.partial(RetryPolicy, first_wait=0, outage=Outage(operations=3, seconds=0))
+        monkeypatch.setattr("cloudsync_core.workflows.sides.RetryPolicy", short)
+        source, target = memory(), memory()
+        for number in range(100):
+            store(source, f"{number:02}")
+        store(target, "old")
+        faulty = Faulty(target, at("put", Hanging(DOWN), times=None))
+        report = World(lambda: Lasting(source), lambda: Lasting(faulty)).mirror(
+            delete=True, transfers=1, retries=2, server_copy=False
+        )
+        assert (report.status, report.exit_code, report.counts.deleted) == ("aborted", 4, 0)
+        assert "nothing has succeeded for 0 seconds" in report.message
+        assert len({call.key for call, _ in faulty.met}) < 50
+        assert contents(target) == {"old": b"content"}
 
 
 class TestBackoff:
