@@ -344,3 +344,73 @@ class TestLargeBodies:
         body.require("md5")
         assert body.read() == b"onetwo"
         assert body.digest("md5").value == hashlib.md5(b"onetwo").hexdigest()
+
+
+class TestGoingOn:
+    """A consumer that has the beginning already gets the rest, and both are proven together."""
+
+    DATA = bytes(range(200))
+
+    def body(self, *, read, told=True, begins_anywhere=True, **options):
+        def starting_at(start):
+            read.append(start)
+            yield from (self.DATA[at : at + 30] for at in range(start, len(self.DATA), 30))
+
+        expect = [Digest("md5", md5(self.DATA).hexdigest())] if told else []
+        starting = starting_at if begins_anywhere else None
+        return Body(starting_at(0), len(self.DATA), expect=expect, starting_at=starting, **options)
+
+    @pytest.mark.parametrize("held", [1, 30, 77, 199])
+    def test_only_the_rest_is_read_and_handed_out(self, held):
+        read, passed = [], []
+        body = self.body(read=read, on_chunk=passed.append)
+        assert body.go_on(lambda: [self.DATA[:held]], held)
+        assert b"".join(body.chunks()) == self.DATA[held:]
+        assert read == [held]
+        assert (body.bytes_passed, body.bytes_held) == (len(self.DATA), held)
+        assert sum(passed) == len(self.DATA) - held
+        assert body.digest("md5").value == md5(self.DATA).hexdigest()
+
+    def test_nothing_is_read_when_all_is_held(self):
+        read = []
+        body = self.body(read=read)
+        assert body.go_on(lambda: [self.DATA], len(self.DATA))
+        assert list(body.chunks()) == []
+        assert (read, body.finished) == ([], True)
+
+    @pytest.mark.parametrize("held", [b"\0" * 50, bytes(range(49))], ids=["other bytes", "fewer bytes"])
+    def test_what_is_held_is_not_believed(self, held):
+        body = self.body(read=[])
+        assert body.go_on(lambda: [held], 50)
+        with pytest.raises(IntegrityError):
+            list(body.chunks())
+        assert not body.finished
+
+    @pytest.mark.parametrize("size", [0, -1, 201])
+    def test_what_cannot_be_a_beginning_is_refused(self, size):
+        read = []
+        body = self.body(read=read)
+        assert not body.go_on(lambda: [self.DATA], size)
+        assert b"".join(body.chunks()) == self.DATA
+        assert read == [0]
+
+    @pytest.mark.parametrize("options", [{"told": False}, {"begins_anywhere": False}])
+    def test_without_a_proof_or_a_way_there_it_begins_anew(self, options):
+        body = self.body(read=[], **options)
+        assert not body.go_on(lambda: [self.DATA[:50]], 50)
+        assert b"".join(body.chunks()) == self.DATA
+
+    def test_it_is_said_before_anything_is_read(self):
+        body = self.body(read=[])
+        list(body.chunks())
+        with pytest.raises(RuntimeError, match="before"):
+            body.go_on(lambda: [self.DATA[:50]], 50)
+
+    def test_hashing_what_is_held_can_be_interrupted(self):
+        def stop(_):
+            raise InterruptedError
+
+        body = self.body(read=[], on_chunk=stop)
+        assert body.go_on(lambda: [self.DATA[:50]], 50)
+        with pytest.raises(InterruptedError):
+            list(body.chunks())
