@@ -18,6 +18,9 @@ nox.options.reuse_venv = "yes"
 CORE = nox.project.load_toml("pyproject.toml")
 PLUGINS = ("plugins/s3", "plugins/azure", "plugins/gcs")
 DISTRIBUTIONS = [part for folder in (".", *PLUGINS) for part in ("--editable", folder)]
+LONG_TESTS = {"tests/crash": 90, "tests/histories": 90, "tests/cli/test_resuming.py": 15}
+"""Minutes that those may take that have no end of their own."""
+
 PYTHONS = nox.project.python_versions(CORE)
 
 
@@ -75,6 +78,15 @@ def lowest(session):
     session.install(*nox.project.dependency_groups(CORE, "test"), "--constraint", str(constraints))
     session.run("python", "-m", "tests.servers.install_azurite", silent=True)
     session.run("pytest", "tests/unit", *(f"{folder}/tests" for folder in PLUGINS), *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def soak(session):
+    """Crashes, kills and random histories at length, up to their time limits; `-- --seed 7` throws other dice."""
+    install(session, "test")
+    for tests, minutes in LONG_TESTS.items():
+        limits = ["--timeout", str(60 * minutes), "--session-timeout", str(60 * minutes)]
+        session.run("pytest", tests, "--soak", *limits, *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])

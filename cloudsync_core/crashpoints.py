@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import threading
 from collections.abc import Callable
 from typing import Literal, get_args
@@ -80,15 +81,17 @@ def arm(wanted: str, *, end: Callable[[], None] = lambda: os._exit(EXIT_CODE)) -
     Raises:
         ValueError: there is no such point.
     """
-    name, _, number = ("", "", wanted) if wanted.isdecimal() else wanted.partition(":")
-    if (name and name not in POINTS) or not (number or "1").isdecimal():
+    match = re.fullmatch(r"(?P<any>\d+)|(?P<name>[^:]+)(?::(?P<number>\d+))?", wanted)
+    name = match["name"] if match else ""
+    if match is None or (name and name not in POINTS):
         raise ValueError(f"{wanted!r} is no crash point: write a number, or one of {', '.join(sorted(POINTS))}")
+    number = int(match["any"] or match["number"] or 1)
     counter, lock = itertools.count(1), threading.Lock()
 
     def count(point: str) -> None:
         if point == name or not name:
             with lock:
-                if next(counter) == int(number or "1"):
+                if next(counter) == number:
                     end()
 
     watch(count)

@@ -6,7 +6,6 @@ import contextlib
 import gc
 
 from cloudsync_core.cli.root import cli
-from cloudsync_core.config.crashing import crash_where_told
 
 _GARBAGE_THRESHOLDS = (50_000, 20, 100)
 """Containers made beyond those that are gone before cycles among them are looked for, and collections of one generation
@@ -26,7 +25,6 @@ def main() -> None:
     # Here, where the process is ours, and nowhere in the library.
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     _allow_open_files()
-    crash_where_told()
     cli.main()
 
 

@@ -16,6 +16,7 @@ from cloudsync_core.cli.command import Invocation
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.endings import exit_code_of
 from cloudsync_core.cli.logs import logging_to_standard_error
+from cloudsync_core.config.crashing import crash_where_told
 
 
 class Entry(NamedTuple):
@@ -91,14 +92,13 @@ class Root(click.Group):
         console = Console()
         _prepare_streams()
         with logging_to_standard_error(console.redact) as log:
-            call = super().main
-            sys.exit(
-                exit_code_of(
-                    lambda: call(arguments, prog_name, complete_var, False, obj=Invocation(console, log), **extra),
-                    console,
-                    arguments,
-                )
-            )
+            run = super().main
+
+            def call() -> Any:
+                crash_where_told()
+                return run(arguments, prog_name, complete_var, False, obj=Invocation(console, log), **extra)
+
+            sys.exit(exit_code_of(call, console, arguments))
 
 
 def _prepare_streams() -> None:

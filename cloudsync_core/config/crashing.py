@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 
 from cloudsync_core import crashpoints
+from cloudsync_core.errors import ConfigError
 
 CRASH_AT = "CLOUDSYNC_CRASH_AT"
 
@@ -19,8 +20,12 @@ def crash_where_told(environ: Mapping[str, str] | None = None) -> None:
     """Arm the point that the environment names, if it names one.
 
     Raises:
-        ValueError: there is no such point.
+        ConfigError: there is no such point.
     """
     wanted = (os.environ if environ is None else environ).get(CRASH_AT)
-    if wanted:
+    if not wanted:
+        return
+    try:
         crashpoints.arm(wanted)
+    except ValueError as error:
+        raise ConfigError(f"{CRASH_AT}: {error}") from None

@@ -9,7 +9,7 @@ import pytest
 
 from cloudsync_core.crashpoints import EXIT_CODE
 from tests.crash.power import NAMES_KEPT, NAMES_LOST
-from tests.crash.promises import base, hold_after_reruns, hold_right_after
+from tests.crash.promises import base, hold_after_a_rerun, hold_after_all, hold_right_after
 from tests.crash.story import Scene, write_config
 from tests.crash.test_every_point import OF_DIRECTORIES
 from tests.equivalence.stores import Place
@@ -74,7 +74,8 @@ def test_D05_no_part_of_an_object_is_left_under_its_name_when_the_power_fails(po
             wrong = {key for key in learnt if not key.endswith("/") and now.get(key) != scene.source_tree.get(key)}
             assert not wrong, "P8: the state database knows what is not on the disk"
         boot_with(scene, left / (NAMES_LOST if number % 2 else NAMES_KEPT))
-        hold_after_reruns(scene)
+        hold_after_a_rerun(scene)
+        hold_after_all(scene)
 
 
 @pytest.mark.parametrize("kind", [NAMES_LOST, NAMES_KEPT])
@@ -87,7 +88,8 @@ def test_P6_the_state_database_may_lose_its_last_rows_when_the_power_fails(kind,
         path.unlink()
     state.with_name("saved").rename(state)
     boot_with(scene, left / kind)
-    hold_after_reruns(scene)
+    hold_after_a_rerun(scene)
+    hold_after_all(scene)
 
 
 def test_D05_the_shadow_shows_what_is_torn_where_nothing_is_made_durable(stage, tmp_path):

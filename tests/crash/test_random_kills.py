@@ -101,7 +101,6 @@ def series(runs: Zygote, tmp_path: Path, soak, seed) -> Series:
     return Series(runs, folder, kills=SOAK_KILLS if soak else KILLS, rnd=random.Random(seed))
 
 
-@pytest.mark.timeout(3600)
 def test_P6_kills_while_uploading(place: Make, series: Series, unfinished: Unfinished):
     source, target = place("file", "source"), place("s3", "target")
     versions = [tree(series.rnd, 0)]
@@ -124,7 +123,6 @@ def test_P6_kills_while_uploading(place: Make, series: Series, unfinished: Unfin
     assert unfinished(target) == []
 
 
-@pytest.mark.timeout(3600)
 def test_P6_kills_while_downloading(place: Make, series: Series, unfinished: Unfinished):
     source, target = place("s3", "source"), place("file", "target")
     files, spoilt, root = tree(series.rnd, 0), {}, Path(target.url)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import json
 import os
@@ -25,6 +26,8 @@ from typing import cast
 
 from cloudsync_core import crashpoints
 from cloudsync_core.cli import main
+from cloudsync_core.engine.lease import Lease, Pace
+from cloudsync_core.workflows import sides
 from tests.crash.power import Shadow
 
 RUN_SECONDS = 60.0
@@ -114,6 +117,8 @@ def zygote() -> Iterator[Zygote]:
 def _serve() -> None:
     for module in _MODULES:
         __import__(module)
+    # To take over the lease of a run that died takes a second of waiting for others who do the same.
+    sides.Lease = functools.partial(Lease, pace=Pace(settle=0.02))  # type: ignore[assignment, misc]
     # What is never looked at by the collector is never copied for a child.
     gc.collect()
     gc.freeze()
