@@ -105,12 +105,13 @@ class Root:
         self._kept: dict[str, Folder] = {}
 
     @contextlib.contextmanager
-    def folder(self, folder: str, *, make: bool = False) -> Iterator[int]:
+    def folder(self, folder: str, *, made: list[str] | None = None) -> Iterator[int]:
         """Open a folder for work relative to its descriptor.
 
         Args:
             folder: segments from the root, without trailing slash; "" is the root.
-            make: whether missing folders, and the root where the options allow it, are made.
+            made: missing folders are made, and added here, outermost first; and so is the root where the options allow
+                it, which is not added. Without it nothing is made.
 
         Raises:
             FileNotFoundError: there is no such folder, or a root that the first write will make.
@@ -119,12 +120,12 @@ class Root:
             KeyBlockedError: a segment would have to be made where one lies that counts as the same name.
             ContainerNotFoundError: the root does not exist (L2).
         """
-        current = self._open(make=make)
+        current = self._open(make=made is not None)
         try:
             done = ""
             for segment in folder.split("/") if folder else ():
                 done = f"{done}/{segment}" if done else segment
-                inner = self._enter(current, segment, done, make=make)
+                inner = self._enter(current, segment, done, made)
                 os.close(current)
                 current = inner
             yield current
@@ -138,19 +139,27 @@ class Root:
             # What is not there may be in the folder that has taken the place of the kept one.
             with contextlib.suppress(FileNotFoundError):
                 return action(kept)
-        return action(self._keep(folder, make=False))
+        return action(self._keep(folder))
 
-    def in_made_folder(self, folder: str, action: Callable[[Folder], _Result]) -> _Result:
+    def in_made_folder(
+        self, folder: str, action: Callable[[Folder], _Result], made: list[str] | None = None
+    ) -> _Result:
         """Return what `action` returns on the open folder, which is made anew as often as others remove it meanwhile.
+
+        Args:
+            folder: see `folder`.
+            action: what is done in it.
+            made: takes the folders that had to be made, outermost first.
 
         Raises:
             UnavailableError: there is no end to it.
         """
         with contextlib.suppress(FileNotFoundError):
             return self.in_folder(folder, action)
+        made = [] if made is None else made
         for _ in range(_ATTEMPTS):
             with contextlib.suppress(FileNotFoundError):
-                return action(self._keep(folder, make=True))
+                return action(self._keep(folder, made))
         raise UnavailableError("its folder is removed again and again while it is written")
 
     def let_go(self) -> None:
@@ -177,8 +186,8 @@ class Root:
             return False
         return True
 
-    def _keep(self, folder: str, *, make: bool) -> Folder:
-        with self.folder(folder, make=make) as opened:
+    def _keep(self, folder: str, made: list[str] | None = None) -> Folder:
+        with self.folder(folder, made=made) as opened:
             found = Folder(os.dup(opened))
         kept = self._kept
         while len(kept) >= KEPT_FOLDERS:
@@ -217,11 +226,11 @@ class Root:
     def _missing(self, reason: str) -> ContainerNotFoundError:
         return ContainerNotFoundError(reason, hint=f"make it, or correct the location: {printable(self.path)}")
 
-    def _enter(self, folder: int, segment: str, key: str, *, make: bool) -> int:
+    def _enter(self, folder: int, segment: str, key: str, made: list[str] | None) -> int:
         try:
-            return _open_exactly(folder, segment, make=make)
+            return _open_exactly(folder, segment, make=made is not None)
         except FileNotFoundError:
-            if not make:
+            if made is None:
                 raise
         except OSError as error:
             # Without O_PATH a symbolic link is ELOOP on some systems, EMLINK or EFTYPE on others.
@@ -235,6 +244,7 @@ class Root:
             raise
         with contextlib.suppress(FileExistsError):
             make_directory(folder, segment)
+            made.append(key)
             if self._sync:
                 Folder(os.dup(folder)).sync()
         return _open_exactly(folder, segment, make=True)

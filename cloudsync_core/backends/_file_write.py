@@ -35,11 +35,12 @@ class Writer:
         # A folder that was put as a marker is wanted empty: the deletes that empty it come after that put.
         self._markers_put: set[str] = set()
 
-    def begin(self, key: str, *, exclusive: bool, resumption: Resumption | None = None) -> Temporary:
+    def begin(self, key: str, made: list[str], *, exclusive: bool, resumption: Resumption | None = None) -> Temporary:
         """Return the temporary file that becomes the file of `key`; it passes the old one's permissions on.
 
         Args:
             key: the file.
+            made: takes the folders that are made for it, for `take_back`.
             exclusive: a file that is there is an error.
             resumption: see `Temporary`.
 
@@ -62,14 +63,15 @@ class Writer:
                 mode = status.st_mode
             return Temporary(opened, name, mode=mode, sync=self._sync, resumption=resumption, naming=self._naming)
 
-        return self._root.in_made_folder(folder, begin)
+        return self._root.in_made_folder(folder, begin, made)
 
-    def create(self, key: str, data: bytes, *, mtime_ns: int | None) -> os.stat_result | None:
+    def create(self, key: str, data: bytes, made: list[str], *, mtime_ns: int | None) -> os.stat_result | None:
         """Make the file of `key` at once and return its status; `None` where only `begin` can make one.
 
         Args:
             key: the file.
             data: its content.
+            made: see `begin`.
             mtime_ns: see `Temporary.commit`.
 
         Raises:
@@ -90,7 +92,7 @@ class Writer:
                 require_own_name(opened.descriptor, name)
                 raise
 
-        status = self._root.in_made_folder(folder, make)
+        status = self._root.in_made_folder(folder, make, made)
         self._has_unnamed_files = status is not None
         return status
 
@@ -120,6 +122,12 @@ class Writer:
         if not stat.S_ISDIR(status.st_mode):
             raise _in_the_way(name, status)
         return status
+
+    def take_back(self, made: list[str]) -> None:
+        """Remove the folders that were made for a file which then could not be, unless something is in them now."""
+        for folder in reversed(made):
+            if folder in self._markers_put or not self._root.remove_folder(folder):
+                return
 
     def remove(self, key: str) -> None:
         """Remove what `key` names, if it names anything, and the folders that this leaves empty."""

@@ -95,8 +95,13 @@ class Tree:
             raise ObjectNotFoundError("there is no such object")
         return entry
 
-    def make_folder(self, files: Files, folder: str) -> None:
+    def make_folder(self, files: Files, folder: str, made: list[str] | None = None) -> None:
         """Make a folder ("" for the root) with its parents, unless it is known to be there.
+
+        Args:
+            files: where.
+            folder: its key, without trailing slash.
+            made: takes the folders below the root that were made, outermost first, for `take_back`.
 
         Raises:
             KeyBlockedError: a file has the name of one of them.
@@ -112,6 +117,8 @@ class Tree:
                 raise KeyBlockedError(f"{printable(each)} is a file here, so it cannot be a folder")
             if kind is None:
                 files.make_folder(self._path(each))
+                if made is not None:
+                    made.append(each)
             self._remember(each)
         self._remember(folder)
 
@@ -131,17 +138,29 @@ class Tree:
             self.has_root(files)
             return
         for folder in reversed(keys.parents(key)) if self._keeps_folders else []:
-            if folder in self._markers_put:
+            if not self._remove_empty(files, folder):
                 return
-            self._seen.discard(folder)
-            try:
-                files.remove_folder(self._path(folder))
-            except Exception:  # noqa: BLE001 - it holds something, or somebody else was faster: no error either way
+
+    def take_back(self, files: Files, made: list[str]) -> None:
+        """Remove the folders that were made for a file which then could not be, unless something is in them now."""
+        for folder in reversed(made) if self._keeps_folders else []:
+            if not self._remove_empty(files, folder):
                 return
 
     def forget(self) -> None:
         """Look at every folder anew: one may have been removed by somebody else."""
         self._seen.clear()
+
+    def _remove_empty(self, files: Files, folder: str) -> bool:
+        """Remove a folder that was not put as a marker, if it is empty; tell whether it was removed."""
+        if folder in self._markers_put:
+            return False
+        self._seen.discard(folder)
+        try:
+            files.remove_folder(self._path(folder))
+        except Exception:  # noqa: BLE001 - it holds something, or somebody else was faster: no error either way
+            return False
+        return True
 
     def _remove_one(self, files: Files, key: str) -> bool:
         if any(self._safe_kind(files, folder) != "folder" for folder in keys.parents(key)):

@@ -177,19 +177,27 @@ class FileBackend(Backend):
         exclusive = isinstance(condition, IfAbsent)
         if keys.is_marker(key):
             return self._put_marker(key, body, exclusive=exclusive)
+        made: list[str] = []
+        try:
+            return self._put_file(key, body, made, attributes.mtime_ns, exclusive=exclusive)
+        except BaseException:
+            self._writer.take_back(made)
+            raise
+
+    def _put_file(self, key: str, body: Body, made: list[str], mtime_ns: int | None, *, exclusive: bool) -> ObjectInfo:
         chunks = body.chunks()
         if exclusive and body.is_held:
             # What the body raises is its own: it does not become an error of this backend.
             data = b"".join(chunks)
             with naming("put", self.location, key):
-                status = self._writer.create(key, data, mtime_ns=attributes.mtime_ns)
+                status = self._writer.create(key, data, made, mtime_ns=mtime_ns)
             if status is not None:
                 return entry(key, status)
             chunks = iter((data,))
         with contextlib.ExitStack() as stack:
             with naming("put", self.location, key):
                 temporary = stack.enter_context(
-                    self._writer.begin(key, exclusive=exclusive, resumption=body.resumption)
+                    self._writer.begin(key, made, exclusive=exclusive, resumption=body.resumption)
                 )
                 if temporary.size and not body.go_on(temporary.content, temporary.size):
                     temporary.empty()
@@ -199,7 +207,7 @@ class FileBackend(Backend):
                 with naming("put", self.location, key):
                     temporary.write(chunk)
             with naming("put", self.location, key):
-                return entry(key, temporary.commit(mtime_ns=attributes.mtime_ns, exclusive=exclusive))
+                return entry(key, temporary.commit(mtime_ns=mtime_ns, exclusive=exclusive))
 
     def _put_marker(self, key: str, body: Body, *, exclusive: bool) -> ObjectInfo:
         filled = any(True for _ in body.chunks())

@@ -181,19 +181,28 @@ class FsspecBackend(Backend):
                 raise UnsupportedOperationError("this filesystem has no conditional writes")
         if keys.is_marker(key):
             return self._put_marker(key, body)
+        made: list[str] = []
+        try:
+            written = self._write(key, body, made)
+        except BaseException:
+            with contextlib.suppress(Exception), self._pool.lend() as files:
+                self._tree.take_back(files, made)
+            raise
+        return as_object(key, written, written=True)
+
+    def _write(self, key: str, body: Body, made: list[str]) -> Entry:
         folder = key.rpartition("/")[0]
         with contextlib.ExitStack() as stack:
             with self._naming("put", key):
                 files = stack.enter_context(self._pool.lend())
                 self._leftovers.collect(files)
-                self._tree.make_folder(files, folder)
+                self._tree.make_folder(files, folder, made)
                 temporary = stack.enter_context(Temporary(files, self._pool, self._path(folder), self._path(key)))
             for chunk in body.chunks():
                 with self._naming("put", key):
                     temporary.write(chunk)
             with self._naming("put", key):
-                written = temporary.commit()
-        return as_object(key, written, written=True)
+                return temporary.commit()
 
     def delete(self, key: str, *, if_match: Version | None = None) -> None:
         """Remove the file, or the folder of a marker if it is empty, and the folders that this empties.

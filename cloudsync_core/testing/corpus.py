@@ -51,6 +51,7 @@ _PUNCTUATION = {
     "inner-space": "a b",
     "leading-space": " a",
     "trailing-space": "a ",
+    "only-space": " ",
     "trailing-dot": "a.",
     "hidden": ".hidden/.file",
     "dots-in-a-name": "a/..b",
@@ -137,3 +138,6 @@ CORPUS: tuple[Case, ...] = (
     Case("nearly-temporary-name", (".cs-0123456789AB.tmp", ".cs-0123456789ab.tmp.txt", "x.cs-0123456789ab.tmp")),
 )
 """Every case; the names are unique."""
+
+UNDECODABLE = b"\xff\xfe"
+"""The name of a file that no key can say: a store whose names are bytes reports such a one as a gap of its listing."""
