@@ -28,7 +28,6 @@ Point = Literal[
     "list.done",  # both listings are complete
     "plan.spooled",  # a delete waits on the disk
     "lease.taken",  # no other run writes to the target, and nothing was written yet
-    "lease.removed",  # others may
     "op.claimed",  # a worker has an add or an update, and has not begun
     "get.temp.created",  # in a directory: a new file, without its final name
     "get.chunk.written",  # a part of the content is in that file
@@ -50,6 +49,7 @@ Point = Literal[
     "state.txn.committed",  # what was written there is saved
     "del.state.committed",  # so is that an object is gone
     "run.summary.written",  # how the run ended is saved
+    "lease.removed",  # other runs may write to the target
     "shutdown.begin",  # the base is about to be saved for the last time
 ]
 """Every point. A `Literal`, so that a name that is not here is an error of types."""

@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import cloudsync_core
-from cloudsync_core import backend, errors, runs
+from cloudsync_core import backend, crashpoints, errors, runs
 from cloudsync_core.cli import console, endings
 from tests.docs.blocks import blocks
 
@@ -78,3 +79,8 @@ def test_the_readme_shows_the_configuration_of_the_quickstart():
     config = (ROOT / "examples/quickstart/cloudsync.yaml").read_text()
     lines = (line.partition("#")[0].rstrip() for line in config.splitlines())
     assert shown.text.splitlines() == [line for line in lines if line]
+
+
+def test_every_crash_point_is_listed_in_its_order():
+    listed = [row[0] for row in rows("testing.md") if row[0] in crashpoints.POINTS]
+    assert listed == list(get_args(crashpoints.Point))
