@@ -72,7 +72,7 @@ def mirror(
     job = MirrorJob(source=source, target=target, **rules)
     plugins = Plugins.load()
     resolver = Resolver(directory=Path.cwd(), hook=plugins.resolve_secret)
-    with State(_state_path(state, job), read_only=dry_run) as database:
+    with State(_state_path(state, job), read_only=dry_run, redact=resolver.values.redact) as database:
         context = Context.of(
             job, plugins=plugins, resolver=resolver, state=database, dry_run=dry_run, listener=listener
         )

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TextIO
 import click
 
 from cloudsync_core.config.terminal import wants_colour
+from cloudsync_core.engine.redaction import redacted
 from cloudsync_core.errors import CloudSyncError
 
 Style = dict[str, Any]
@@ -94,8 +95,7 @@ class Console:
     def event(self, name: str, values: dict[str, Any], *, flush: bool = True) -> None:
         """Print an event in JSON mode; without `flush` it may wait for others."""
         if self.json:
-            # Redacted before it is encoded: a secret of digits must not break a number.
-            self._write(json.dumps(self._redacted({"event": name, **values})) + "\n", flush=flush)
+            self._write(json.dumps(redacted({"event": name, **values}, self.redact)) + "\n", flush=flush)
 
     def note(self, text: str, style: Style = PLAIN) -> None:
         """Print a line about what goes on; not for those who want errors only."""
@@ -165,15 +165,6 @@ class Console:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, (self._output or sys.stdout).fileno())
             os.close(nowhere)
-
-    def _redacted(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.redact(value)
-        if isinstance(value, dict):
-            return {key: self._redacted(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._redacted(item) for item in value]
-        return value
 
 
 def _coloured(stream: TextIO) -> bool:

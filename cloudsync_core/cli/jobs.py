@@ -45,7 +45,7 @@ def jobs_of(console: Console, loaded: LoadedConfig, *, dry_run: bool) -> Iterato
     plugins = Plugins.load(loaded.config.plugins.allow, loaded.config.plugins.deny)
     resolver = Resolver(directory=loaded.directory, hook=plugins.resolve_secret, where=loaded.where)
     console.hide(resolver.values)
-    with State(loaded.state_path, read_only=dry_run) as state:
+    with State(loaded.state_path, read_only=dry_run, redact=console.redact) as state:
         yield from _summarised(Jobs(console, plugins, resolver, state, loaded, dry_run))
 
 
@@ -64,7 +64,7 @@ def jobs_without_file(console: Console, state: Path | None, *, dry_run: bool) ->
     plugins = Plugins.load()
     resolver = Resolver(directory=Path.cwd(), hook=plugins.resolve_secret)
     console.hide(resolver.values)
-    with State(state, read_only=dry_run) as database:
+    with State(state, read_only=dry_run, redact=console.redact) as database:
         yield from _summarised(Jobs(console, plugins, resolver, database, dry_run=dry_run))
 
 

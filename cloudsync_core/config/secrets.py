@@ -11,7 +11,7 @@ import json
 import os
 import re
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ _REFERENCE = re.compile(r"([a-z][a-z0-9_-]*):(.+)")
 _FORM = "a reference is written ${env:NAME} or ${file:path}, and the characters ${ themselves $${"
 
 _MIN_REDACTED = 4
+_MIN_LISTED = 32
 _NEVER_REDACTED = frozenset({"true", "false", "null", "none"})
 _REDACTED = "***"
 
@@ -59,21 +60,15 @@ class SecretValues:
         self._spellings: tuple[str, ...] = ()
 
     def add(self, secret: str) -> None:
-        """Remember a secret, and how it looks quoted in a URL or escaped in a literal.
+        """Remember a secret, how it looks quoted in a URL or escaped in a literal, and the long values that it lists.
 
-        Values of fewer than 4 characters and the words true, false, null and none are not kept: replacing them
-        would mangle every text and hide nothing.
+        A signature or a key within `name=value` pairs, as in the query of an address or in a connection string, is
+        as secret as the whole. Values of fewer than 4 characters and the words true, false, null and none are not
+        kept: replacing them would mangle every text and hide nothing.
         """
         if len(secret.strip()) < _MIN_REDACTED or secret.lower() in _NEVER_REDACTED:
             return
-        spellings = {
-            secret,
-            secret.strip(),
-            repr(secret)[1:-1],
-            json.dumps(secret)[1:-1],
-            urllib.parse.quote(secret, safe="", errors="replace"),
-            urllib.parse.quote_plus(secret, errors="replace"),
-        }
+        spellings = {secret.strip()}.union(*map(_spellings, (secret, *_listed(secret))))
         self._spellings = tuple(sorted(spellings.union(self._spellings), key=len, reverse=True))
 
     def redact(self, text: str) -> str:
@@ -84,6 +79,24 @@ class SecretValues:
         for spelling in self._spellings:
             text = text.replace(spelling, _REDACTED)
         return text
+
+
+def _listed(secret: str) -> Iterator[str]:
+    """Yield what stands for the names in a secret of `name=value` pairs, where it is long enough to be a secret."""
+    for pair in re.split("[&;]", secret):
+        value = pair.partition("=")[2]
+        if len(value) >= _MIN_LISTED and "://" not in value:
+            yield from (value, urllib.parse.unquote(value))
+
+
+def _spellings(secret: str) -> set[str]:
+    return {
+        secret,
+        repr(secret)[1:-1],
+        json.dumps(secret)[1:-1],
+        urllib.parse.quote(secret, safe="", errors="replace"),
+        urllib.parse.quote_plus(secret, errors="replace"),
+    }
 
 
 class Resolver:

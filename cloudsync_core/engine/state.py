@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.lock import lock_job
+from cloudsync_core.engine.redaction import Redact, redacted
 from cloudsync_core.errors import StateError
 from cloudsync_core.runs import RunReport
 
@@ -87,13 +88,15 @@ class State:
         path: the file; made with its directory when it is missing. `None` keeps the state in a temporary file for as
             long as it is open.
         read_only: never write; a missing file is an empty database. What dry runs and `status` use.
+        redact: takes secrets out of what is remembered of runs: a server may quote in an error what it was sent.
 
     Raises:
         StateError: the file cannot be used; the message says why and what to do.
     """
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path | None, *, read_only: bool = False, redact: Redact = str) -> None:
         self.read_only = read_only
+        self._redact = redact
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self.path = Path("of this run") if path is None else path
         with self._explained():
@@ -160,7 +163,7 @@ class State:
     def finish_run(self, report: RunReport) -> None:
         """Remember how a run ended, and forget the oldest runs of its job."""
         job = report.run.job
-        text = json.dumps(report.to_dict())
+        text = json.dumps(redacted(report.to_dict(), self._redact))
         with self.writing() as connection:
             connection.execute(
                 "UPDATE run SET status = ?, report = ? WHERE id = ?", (report.status, text, report.run.id)

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from tests.cli.canaries import search
 from tests.cli.conftest import write_tree
 
 CANARIES = {
@@ -19,17 +20,7 @@ def watched(folder, tmp_path, cloudsync):
 
     def run(*args, code=0):
         result = cloudsync(*args, code=code)
-        texts = {"standard output": result.out, "standard error": result.err}
-        own = [
-            *folder.glob("**/*.db*"),
-            *folder.glob("**/*.jsonl"),
-            *tmp_path.glob("home/**/*"),
-            *tmp_path.glob("temporary/*"),
-        ]
-        texts |= {str(path): path.read_bytes().decode(errors="replace") for path in own if path.is_file()}
-        for name, canary in CANARIES.items():
-            for place, text in texts.items():
-                assert canary not in text, f"the secret ({name}) is in {place}"
+        search(CANARIES, result, tmp_path, given={folder / "secret"})
         return result
 
     return run

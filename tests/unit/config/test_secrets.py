@@ -1,6 +1,7 @@
 """References to secrets: what they stand for, what is said when they stand for nothing, and that nothing leaks."""
 
 import json
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,20 @@ class TestRedaction:
         values.add(value)
         text = f"{value} abc true false null      end"
         assert values.redact(text) == text
+
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            "sv=2024-01-01&se=2026-01-01T00%3A00Z&sig={value}&sp=rwl",
+            "DefaultEndpointsProtocol=https;AccountName=devstoreaccount1;AccountKey={value};BlobEndpoint=http://h/a;",
+        ],
+        ids=["query", "connection-string"],
+    )
+    def test_a_long_value_of_several_is_one_too(self, secret):
+        value = "abcdefghijklmnopqrstuvwxyz/0123456789=="
+        values = SecretValues()
+        values.add(secret.format(value=value.replace("/", "%2F") if "&" in secret else value))
+        assert values.redact(f"the signature {value} did not match") == "the signature *** did not match"
+        assert values.redact(urllib.parse.quote(value, safe="")) == "***"
+        harmless = "devstoreaccount1 at http://h/a, 2024-01-01"
+        assert values.redact(harmless) == harmless
