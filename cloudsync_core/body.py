@@ -279,10 +279,7 @@ class Body:
         if self._held is None:
             return
         for chunk in self._held():
-            if self._on_chunk is not None:
-                # Nothing passes, but the transfer may have to end.
-                self._on_chunk(0)
-            self._take_in(chunk)
+            self._pass(chunk)
         if self.bytes_passed != self.bytes_held:
             raise IntegrityError(f"{self.bytes_passed} bytes are held instead of {self.bytes_held}")
 

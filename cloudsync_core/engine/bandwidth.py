@@ -104,6 +104,10 @@ class Bandwidth:
         """
         self._pace.take(count)
 
+    def give_back(self, count: int) -> None:
+        """Let `count` bytes pass without a wait: as many were or are taken that do not have to pass after all."""
+        self._pace.give_back(count)
+
 
 def _entry(word: str) -> tuple[list[int], int | None, bool]:
     """Return the minutes of the week that an entry is for, its rate, and whether it names a day."""

@@ -202,7 +202,6 @@ class Transfer:
             written = self._target.put(action.key, body, attributes=self._attributes(info), condition=condition)
         hit("put.acked")
         attempts.wrote(written)
-        self._progress.add_bytes(body.bytes_held)
         content = passed()
         try:
             proof = self._verification.proof(action.key, content, written, acknowledged=True)

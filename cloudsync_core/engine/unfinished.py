@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from cloudsync_core.engine.base import Database
@@ -61,14 +61,16 @@ class Unfinished:
     Args:
         database: where they are recorded.
         job: number of the job in it.
+        kept: called with the bytes that are counted as passing, and do not have to be sent again.
 
     Raises:
         StateError: the database cannot be used.
     """
 
-    def __init__(self, database: Database, job: int) -> None:
+    def __init__(self, database: Database, job: int, *, kept: Callable[[int], None] | None = None) -> None:
         self._database = database
         self._job = job
+        self._kept = kept
         self._lock = threading.Lock()
         self._records = {record.key: record for record in records(database, job)}
 
@@ -85,6 +87,11 @@ class Unfinished:
             source: fingerprint of the source's object; of one that cannot tell changes nothing is remembered.
         """
         return Recording(self, key, source) if source else None
+
+    def kept(self, size: int) -> None:
+        """Tell that bytes do not have to be sent again."""
+        if self._kept is not None:
+            self._kept(size)
 
     def save(self, key: str, source: str, token: str) -> None:
         """Record that a put has begun, in place of what was recorded of the key."""
@@ -151,6 +158,7 @@ class Recording:
         """Count bytes that are not sent again."""
         with self._lock:
             self.bytes_kept += size
+        self._unfinished.kept(size)
 
 
 def records(database: Database, job: int) -> list[Record]:

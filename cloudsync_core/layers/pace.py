@@ -44,7 +44,13 @@ class Pace:
         # Both are sums since the beginning: whoever has asked passes when what is allowed has reached his place.
         self._asked = 0.0
         self._allowed = 0.0
+        self._given_back = 0.0
         self._filled_at: float | None = None
+
+    def give_back(self, amount: float) -> None:
+        """Let `amount` pass without a wait, now or later: as much was or will be taken that does not have to pass."""
+        with self._lock:
+            self._given_back += amount
 
     def take(self, amount: float) -> None:
         """Wait until `amount` more may pass.
@@ -55,7 +61,11 @@ class Pace:
         with self._lock:
             # Before the amount is added: a pause fills the bucket, waiting for this amount does not.
             self._fill()
-            self._asked += amount
+            free = min(self._given_back, amount)
+            self._given_back -= free
+            if amount and free == amount:
+                return
+            self._asked += amount - free
             place = self._asked
         while (wait := self._seconds_until(place)) > _NEGLIGIBLE:
             if self._stop.wait(min(wait, LOOK_AGAIN)):

@@ -97,7 +97,8 @@ class Execution:
             read_back=job.verify == "digest",
             server_copy=job.server_copy,
         )
-        paced = Bandwidth(job.bwlimit, context.stop).take if job.bwlimit.limits else None
+        bandwidth = Bandwidth(job.bwlimit, context.stop) if job.bwlimit.limits else None
+        paced = None if bandwidth is None else bandwidth.take
         self._transfer = Transfer(
             sides.source,
             sides.target,
@@ -105,7 +106,7 @@ class Execution:
             context.progress,
             context.stop,
             paced=paced,
-            unfinished=Unfinished(*base.place),
+            unfinished=Unfinished(*base.place, kept=None if bandwidth is None else bandwidth.give_back),
         )
         self._still_right = still_right
         self._lock = threading.Lock()

@@ -151,6 +151,13 @@ class TestAnUpload:
         assert uploading.run()["counts"]["unchanged"] == 1
 
     @ONE
+    def test_what_is_there_does_not_count_against_the_limit(self, uploading):
+        uploading.up(bwlimit="8MiB")
+        report = uploading.run()
+        assert report["bytes_resumed"] > 0.4 * SIZE
+        assert report["seconds"] < 0.8 * SIZE / (8 * MIB), "as long as if all had been sent again"
+
+    @ONE
     def test_H01_begins_anew_when_the_source_has_changed(self, uploading):
         uploading.write(CONTENT[::-1])
         report = uploading.run()

@@ -54,6 +54,15 @@ def test_what_is_larger_than_a_burst_waits_for_its_whole_time(clock):
     assert seconds_for(clock, limit, [10]) == pytest.approx(0.1)
 
 
+def test_what_is_given_back_passes_without_a_wait(clock):
+    limit = pace(clock, 100, burst=0.1)
+    limit.take(10)
+    limit.give_back(250)
+    assert seconds_for(clock, limit, [100, 100]) == 0
+    assert seconds_for(clock, limit, [100]) == pytest.approx(0.5)
+    assert seconds_for(clock, limit, [100]) == pytest.approx(1)
+
+
 def test_without_a_limit_nothing_waits(clock):
     assert seconds_for(clock, pace(clock, None), [10**12] * 10) == 0
 
