@@ -12,12 +12,15 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import pytest
 
-from cloudsync_core.api import open_backend
 from cloudsync_core.backend import Backend
 from cloudsync_core.backends.file import FileBackend, FileOptions
 from cloudsync_core.body import Body
+from cloudsync_core.config.model import LocationConfig
+from cloudsync_core.config.opening import open_location
+from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.location import Location
+from cloudsync_core.plugins.facade import Plugins
 from cloudsync_core.runs import RunReport
 from cloudsync_core.testing.faults import Forward, Request, Response
 from tests.cli.conftest import cloudsync, folder, invoke
@@ -58,23 +61,35 @@ class Cloud:
 
     def open(self, **options: Any) -> Backend:
         """Open the place through the proxy."""
-        return open_backend(self.url, **{**self.options, **options})
+        return opened(self.url, {**self.options, **options})
 
     def fill(self, objects: Mapping[str, bytes]) -> None:
         """Write objects past the proxy."""
-        with open_backend(self.url, **self.direct) as backend:
+        with opened(self.url, self.direct) as backend:
             for key, content in objects.items():
                 backend.put(key, Body(content))
 
     def contents(self) -> dict[str, bytes]:
         """Return what is really there."""
-        with open_backend(self.url, **self.direct) as backend:
+        with opened(self.url, self.direct) as backend:
             return {key: content_of(backend, key) for page in backend.list() for key in page.keys}
 
     def list_in_pages_of(self, size: int) -> None:
         """Let the server tell its listings in small pages."""
 
         self.proxy.disturb(self.dialect.is_listing, lambda request, forward: forward(self.paged(request, size)))
+
+
+@functools.cache
+def plugins() -> Plugins:
+    return Plugins.load()
+
+
+def opened(url: str, options: Mapping[str, Any]) -> Backend:
+    """Open a location as `cloudsync_core.open_backend` does, with plugins that are loaded once."""
+    resolver = Resolver(directory=Path.cwd(), hook=plugins().resolve_secret)
+    where = LocationConfig(url=url, options=dict(options))
+    return open_location(where, plugins=plugins(), loaded=None, resolver=resolver, create=False)
 
 
 def content_of(backend: Backend, key: str) -> bytes:
