@@ -63,6 +63,7 @@ class Outcome:
         source: the source's object as it was read, which may be newer than the action's.
         digest: a digest of the content, as `Digest` prints it, where one was computed.
         fatal: nothing else can succeed either, so the run starts no other operation.
+        kept: the version of the target that was listed is kept aside in the job's `backup`.
     """
 
     action: Action
@@ -76,6 +77,7 @@ class Outcome:
     digest: str | None = None
     fatal: bool = False
     bytes_resumed: int = 0
+    kept: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -157,6 +159,9 @@ class RunReport:
         message: why the run was refused, aborted or held its deletes back; `None` otherwise.
         deletes_withheld: deletes that were planned and not tried.
         target_objects: objects that the target's listing showed, excluded ones left out.
+        kept: objects of the target that were kept aside before they were overwritten or deleted; in a dry run, what
+            would be.
+        bytes_kept: their bytes.
         error: what refused, aborted or interrupted the run, in Python only; `message` says it in words.
     """
 
@@ -172,6 +177,8 @@ class RunReport:
     message: str | None = None
     deletes_withheld: int = 0
     target_objects: int = 0
+    kept: int = 0
+    bytes_kept: int = 0
     error: CloudSyncError | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property

@@ -46,8 +46,8 @@ class Narrator:
         match event:
             case RunStarted(run):
                 console.event("run_started", {name: getattr(run, name) for name in run.__slots__})
-            case ActionPlanned(action):
-                console.event("action_planned", _action(action))
+            case ActionPlanned(action, kept):
+                console.event("action_planned", {**_action(action), "kept": kept})
             case ActionFinished(outcome):
                 console.event("action_finished", _outcome(outcome))
             case KeyLeftOut(status, key, reason):
@@ -60,8 +60,8 @@ class Narrator:
     def _tell_person(self, event: Event) -> None:
         console = self._console
         match event:
-            case ActionPlanned(action):
-                console.result(planned_line(action), _STYLES[action.kind])
+            case ActionPlanned(action, kept):
+                console.result(planned_line(action) + ("  (kept aside)" if kept else ""), _STYLES[action.kind])
             case DifferenceFound(key, kind, reason):
                 console.result(f"{_DIFFERENCES[kind]} {kind:<14}  {printable(key)}  ({reason})")
             case ActionFinished(outcome) if console.verbosity > 0:
@@ -83,6 +83,7 @@ def _outcome_line(outcome: Outcome) -> str:
         return f"! {outcome.status:<7}  {action.kind} {printable(action.key)}: {why}"
     amount = "-" if action.kind == "delete" else size(action.size)
     proof = f"  ({outcome.verified})" if outcome.verified else ""
+    proof += "  (kept aside)" if outcome.kept else ""
     return f"{_SIGNS[action.kind]} {_DONE[action.kind]:<7}  {amount:>10}  {printable(action.key)}{proof}"
 
 
@@ -91,5 +92,5 @@ def _action(action: Action) -> dict[str, Any]:
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
-    told = ("status", "bytes", "verified", "digest", "error", "cause")
+    told = ("status", "bytes", "verified", "digest", "error", "cause", "kept")
     return {**_action(outcome.action), **{name: getattr(outcome, name) for name in told}}

@@ -21,6 +21,7 @@ RULES = (
     "max_delete",
     "allow_empty_source",
     "accept_filter_change",
+    "backup",
     "compare",
     "verify",
     "transfers",
@@ -39,6 +40,7 @@ _METAVARS = {
     "exclude": "PATTERN",
     "exclude_regex": "REGEX",
     "max_delete": "N|P%",
+    "backup": "LOCATION",
     "compare": "HOW",
     "verify": "HOW",
     "transfers": "N",
@@ -85,6 +87,8 @@ def job_of(
     source_options: tuple[str, ...],
     target_options: tuple[str, ...],
     given: Mapping[str, Any],
+    *,
+    backup_options: tuple[str, ...] = (),
 ) -> MirrorJob:
     """Return the job that a command line describes; rules that it does not mention have the model's defaults.
 
@@ -94,6 +98,7 @@ def job_of(
         source_options: NAME=VALUE texts; likewise `target_options`.
         target_options: see above.
         given: the values of the options made by `rules`.
+        backup_options: of the backup's backend, likewise.
 
     Raises:
         ConfigError: something is wrong; the message names each argument and option.
@@ -103,6 +108,10 @@ def job_of(
         "target": {"url": target, "options": assignments(target_options, "--target-option")},
     }
     mentioned = {name: value for name, value in given.items() if value is not None and value != ()}
+    if "backup" in mentioned:
+        mentioned["backup"] = {"url": given["backup"], "options": assignments(backup_options, "--backup-option")}
+    elif backup_options:
+        raise ConfigError("--backup-option needs --backup")
     try:
         return MirrorJob.model_validate({**sides, **mentioned})
     except ValidationError as error:
@@ -164,6 +173,8 @@ def _rule(name: str) -> Callable[[Function], Function]:
 def _flag(path: KeyPath) -> str:
     """Return how the command line calls the field at `path`."""
     field, *rest = path or ("options",)
-    if field not in {"source", "target"}:
+    if field not in {"source", "target", "backup"}:
         return f"--{str(field).replace('_', '-')}"
+    if field == "backup" and rest[:1] != ["options"]:
+        return "--backup"
     return f"--{field}-option {dotted(rest[1:])}".rstrip() if rest[:1] == ["options"] else str(field).upper()

@@ -41,6 +41,7 @@ COMMANDS = {
     "testremote": Entry(
         "testremote:testremote", "Test what a store keeps of the contract, under a fresh prefix of it."
     ),
+    "restore": Entry("restore:restore", "List what runs have put aside, and bring it back."),
     "gc": Entry("gc:gc", "Find and remove what crashes have left behind."),
     "status": Entry("status:status", "Show the last runs of each job."),
     "init": Entry("init:init", "Write a commented configuration file to start from."),

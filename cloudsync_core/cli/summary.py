@@ -68,6 +68,9 @@ def _details(report: RunReport) -> list[str]:
         lines.append("verified: " + ", ".join(f"{number(count)} by {how}" for how, count in report.verified.items()))
     if report.bytes_resumed:
         lines.append(f"resumed: {size(report.bytes_resumed)} were there already from a run that was killed")
+    if report.kept:
+        verb = "would be kept" if report.run.dry_run else "kept"
+        lines.append(f"{verb} aside: {plural(report.kept, 'object')}, {size(report.bytes_kept)}")
     sides = [
         f"{side} " + ", ".join(f"{number(count)} {verb}" for verb, count in verbs.items())
         for side, verbs in report.requests.items()

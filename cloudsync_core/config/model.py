@@ -50,6 +50,7 @@ _JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 _METADATA_NAME = r"^[a-z0-9][a-z0-9._-]*$"
 _DEFAULT_LIMIT: Any = DeleteLimit(percent=50)
 _DEFAULT_MEMORY: Any = 128 * 1024**2
+_NO_BACKUP: Any = None
 _NO_LIMIT: Any = Timetable.parse("off")
 
 
@@ -84,11 +85,13 @@ def _location(value: object) -> object:
 
 if TYPE_CHECKING:
     LocationField = Converted[LocationConfig, LocationConfig | str]
+    OptionalLocationField = Converted[LocationConfig | None, LocationConfig | str | None]
 else:
     LocationField = Annotated[
         LocationConfig,
         BeforeValidator(_location, json_schema_input_type=Annotated[str, Field(min_length=1)] | LocationConfig),
     ]
+    OptionalLocationField = LocationField | None
 
 
 def _metadata_name(name: str) -> str:
@@ -181,6 +184,11 @@ class MirrorJob(Section):
         default=False,
         description="Whether objects of the target are deleted that are in scope only since the job's filter was "
         "changed.",
+    )
+    backup: OptionalLocationField = Field(
+        default=_NO_BACKUP,
+        description="Where objects of the target are kept aside before they are overwritten or deleted, in a folder "
+        "named after the run: a URL, a path, or a mapping (see Backups).",
     )
     compare: Literally = Field(
         default="auto",

@@ -34,6 +34,7 @@ def open_location(
     resolver: Resolver,
     create: bool,
     at: KeyPath = (),
+    below: str = "",
 ) -> Backend:
     """Return the backend of a location, its references to secrets looked up.
 
@@ -45,6 +46,7 @@ def open_location(
         resolver: looks up references, and keeps what is secret for redaction.
         create: the location is a target, which may be made when it does not exist; see `Plugins.open`.
         at: the keys that lead to the location, for instance `("jobs", "site", "target")`.
+        below: the name of a folder of the location that is opened in its place.
 
     Raises:
         SecretNotFoundError: a reference names what does not exist.
@@ -60,6 +62,8 @@ def open_location(
     options = resolver.resolve(location.options, *at, "options")
     try:
         parsed = _parse(url, directory)
+        if below:
+            parsed = Location(parsed.scheme, f"{parsed.rest.removesuffix('/')}/{below}")
         model = plugins.options_model(parsed.scheme)
         for name in _options_of_type(model, options, SecretStr):
             resolver.values.add(_revealed(options[name]))

@@ -18,9 +18,15 @@ class RunStarted:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ActionPlanned:
-    """A dry run would do this."""
+    """A dry run would do this.
+
+    Attributes:
+        action: the action.
+        kept: the target's object would be kept aside first.
+    """
 
     action: Action
+    kept: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

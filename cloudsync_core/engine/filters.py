@@ -22,16 +22,23 @@ class Filter:
         include: gitignore patterns.
         exclude: gitignore patterns.
         exclude_regex: regular expressions, searched for in the whole key.
+        apart: a folder, ended by a slash, that is never in scope either; "" for none.
     """
 
     def __init__(
-        self, include: Sequence[str] = (), exclude: Sequence[str] = (), exclude_regex: Sequence[str] = ()
+        self,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        exclude_regex: Sequence[str] = (),
+        *,
+        apart: str = "",
     ) -> None:
         self._include = Patterns(include) if include else None
         self._exclude = Patterns(exclude) if exclude else None
         # One by one: joined, an expression's flags and numbered groups would become those of all.
         self._regexes = [re.compile(text) for text in exclude_regex]
-        self._trivial = not (include or exclude or exclude_regex)
+        self._apart = apart
+        self._trivial = not (include or exclude or exclude_regex or apart)
 
     def wants(self, key: str) -> bool:
         """Tell whether the object of that key is in scope."""
@@ -39,13 +46,15 @@ class Filter:
 
     def admits(self, key: str) -> bool:
         """Tell whether nothing excludes `key`, whatever the patterns of `include` say."""
-        if _is_own(key) or any(regex.search(key) for regex in self._regexes):
+        if _is_own(key) or self._is_apart(key) or any(regex.search(key) for regex in self._regexes):
             return False
         return self._exclude is None or not self._exclude.ignore(key)
 
     def prunes(self, folder: str) -> bool:
         """Tell whether nothing under `folder` (without trailing slash) is in scope, so that no walk need enter it."""
-        return _is_own(folder + "/") or (self._exclude is not None and self._exclude.ignore_folder(folder))
+        if _is_own(folder + "/") or self._is_apart(folder + "/"):
+            return True
+        return self._exclude is not None and self._exclude.ignore_folder(folder)
 
     def select(self, names: Sequence[str]) -> Sequence[int]:
         """Return the indexes of the keys that are in scope."""
@@ -53,6 +62,9 @@ class Filter:
             return range(len(names))
         wants = self.wants
         return [index for index, name in enumerate(names) if wants(name)]
+
+    def _is_apart(self, key: str) -> bool:
+        return self._apart != "" and key.startswith(self._apart)
 
 
 def _is_own(key: str) -> bool:

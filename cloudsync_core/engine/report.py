@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import threading
 import time
 from collections.abc import Mapping
 
@@ -36,6 +37,9 @@ class Tally:
         self._bytes_resumed = 0
         self._verified: collections.Counter[str] = collections.Counter()
         self._earlier = Counts()
+        self._kept = 0
+        self._bytes_kept = 0
+        self._lock = threading.Lock()
         self._begin()
 
     def restart(self) -> None:
@@ -67,6 +71,12 @@ class Tally:
         """Count what a dry run would do."""
         self._deletes_left -= action.kind == "delete"
         self._count(action)
+
+    def kept_aside(self, size: int) -> None:
+        """Count an object of so many bytes that is kept aside, or in a dry run would be; called in any thread."""
+        with self._lock:
+            self._kept += 1
+            self._bytes_kept += size
 
     def finished(self, outcome: Outcome) -> None:
         """Count what happened to an action."""
@@ -111,6 +121,8 @@ class Tally:
             message=message,
             deletes_withheld=self._deletes_left,
             target_objects=max(self.target_objects, 0),
+            kept=self._kept,
+            bytes_kept=self._bytes_kept,
         )
 
     def _begin(self) -> None:

@@ -13,6 +13,7 @@ from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.errors import BackendError, ObjectNotFoundError, PlanFileError, PreconditionFailedError
 from cloudsync_core.models import ObjectInfo
 from cloudsync_core.runs import Action, RunReport
+from cloudsync_core.workflows.backup import open_backup
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.execution import Execution, supervise
 from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, open_sides
@@ -56,7 +57,17 @@ def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> 
 
         def work(tally: Tally) -> str | None:
             check = _Recheck(sides)
-            execution = Execution(run, job, context, sides=sides, base=base, tally=tally, lease=held, still_right=check)
+            execution = Execution(
+                run,
+                job,
+                context,
+                sides=sides,
+                base=base,
+                tally=tally,
+                lease=held,
+                still_right=check,
+                kept_in=backup.place,
+            )
             deletes = _announce(section, context, tally)
             with ActionSpool() as blocked:
                 execution.write((action for action in section.actions if action.kind != "delete"), blocked=blocked)
@@ -64,13 +75,13 @@ def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> 
                 try:
                     withheld = _withheld(section, tally, deletes)
                     if withheld is None:
-                        execution.delete(action for action in section.actions if action.kind == "delete")
+                        withheld = execution.remove(action for action in section.actions if action.kind == "delete")
                 finally:
                     execution.write(blocked)
             return withheld
 
-        with lease(run, job, sides, context) as held:
-            return supervise(run, context, sides, work)
+        with open_backup(run, job, sides, context) as backup, lease(run, job, sides, context) as held:
+            return backup.finished(supervise(run, context, sides, work))
 
 
 def _announce(section: PlanSection, context: Context, tally: Tally) -> int:

@@ -27,6 +27,7 @@ class Context:
     Attributes:
         plugins: the plugins of this run.
         open: opens a side of the job; the second argument tells whether it may be made when it does not exist.
+        open_backup: opens a folder of the job's backup, "" for the whole of it; likewise.
         headers: the job's header rules, references looked up.
         state: the open state database; read-only in a dry run.
         dry_run: plan, and write nothing.
@@ -38,6 +39,7 @@ class Context:
     plugins: Plugins
     open: Callable[[Side, bool], Backend]
     state: State
+    open_backup: Callable[[str, bool], Backend] | None = None
     headers: tuple[HeaderRule, ...] = ()
     dry_run: bool = False
     stop: Stop = dataclasses.field(default_factory=Stop)
@@ -84,9 +86,22 @@ class Context:
                 at=(*at, side),
             )
 
+        def open_backup(folder: str, create: bool) -> Backend:  # noqa: FBT001 - likewise
+            assert job.backup is not None
+            return open_location(
+                job.backup,
+                plugins=plugins,
+                loaded=loaded,
+                resolver=resolver,
+                create=create,
+                at=(*at, "backup"),
+                below=folder,
+            )
+
         return cls(
             plugins=plugins,
             open=open_side,
+            open_backup=open_backup,
             state=state,
             headers=header_rules(job, resolver=resolver, at=at),
             dry_run=dry_run,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
+from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.affinity import Gathering
@@ -17,6 +19,7 @@ from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
 from cloudsync_core.engine.executor import execute
+from cloudsync_core.engine.keeping import Keeper
 from cloudsync_core.engine.lease import Lease
 from cloudsync_core.engine.memory import MemoryBudget, held_by
 from cloudsync_core.engine.removal import is_looked_up_in_listings, remove, remove_listed
@@ -33,6 +36,7 @@ from cloudsync_core.errors import (
     KeyBlockedError,
     LeaseHeldError,
     PlanRejectedError,
+    PreconditionFailedError,
     RunError,
 )
 from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport, RunStatus
@@ -67,6 +71,7 @@ class Execution:
         lease: is held from the first action on.
         still_right: called before each action, in its worker thread; returns an error when it must not be performed.
             Without it, the objects that are to be replaced or deleted are all that is looked at again.
+        kept_in: where objects of the target are kept aside before they are overwritten or deleted; `None` keeps none.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Execution:
         tally: Tally,
         lease: Lease,
         still_right: StillRight | None = None,
+        kept_in: Backend | None = None,
     ) -> None:
         self._run = run
         self._context = context
@@ -97,8 +103,7 @@ class Execution:
             read_back=job.verify == "digest",
             server_copy=job.server_copy,
         )
-        bandwidth = Bandwidth(job.bwlimit, context.stop) if job.bwlimit.limits else None
-        paced = None if bandwidth is None else bandwidth.take
+        paced = Bandwidth(job.bwlimit, context.stop).take if job.bwlimit.limits else None
         self._transfer = Transfer(
             sides.source,
             sides.target,
@@ -106,8 +111,20 @@ class Execution:
             context.progress,
             context.stop,
             paced=paced,
-            unfinished=Unfinished(*base.place, kept=None if bandwidth is None else bandwidth.give_back),
+            unfinished=Unfinished(*base.place),
         )
+        self._keeper = None
+        if kept_in is not None:
+            self._keeper = Keeper(
+                sides.target,
+                kept_in,
+                dataclasses.replace(rules, attributes=AttributeRules()),
+                stop=context.stop,
+                memory=self._memory,
+                told=tally.kept_aside,
+                paced=paced,
+            )
+        self._deletes_kept = False
         self._still_right = still_right
         self._lock = threading.Lock()
         self._gathering = Gathering()
@@ -131,6 +148,29 @@ class Execution:
                     blocked.append(outcome.action)
                 else:
                     self._record(outcome)
+
+    def remove(self, actions: Iterable[Action]) -> str | None:
+        """Perform deletes; where objects are kept aside, first keep them all.
+
+        Args:
+            actions: as of `delete`.
+
+        Returns:
+            Why nothing was deleted: some object could not be kept aside; otherwise `None`.
+
+        Raises:
+            CancelledError, RunError: as of `write`.
+        """
+        if self._keeper is None:
+            self.delete(actions)
+            return None
+        with ActionSpool() as kept:
+            failures = self._keep_all(self._keeper, actions, kept)
+            if failures:
+                return f"{len(kept)} deletes were held back: {failures} objects could not be kept aside"
+            self._deletes_kept = True
+            self.delete(kept)
+        return None
 
     def delete(self, actions: Iterable[Action]) -> None:
         """Perform deletes, in batches.
@@ -159,13 +199,32 @@ class Execution:
         if error is not None:
             return [failed(action, error)]
         hit("op.claimed")
+        kept = None
+        if self._keeper is not None and action.target is not None:
+            kept = self._keeper.keep(action)
+            if not kept.kept:
+                return [kept]
         self._gathering.place(action.size)
         held = held_by(action.size, self._put_memory)
         self._memory.take(held)
         try:
-            return [self._transfer.write(action)]
+            outcome = self._transfer.write(action)
         finally:
             self._memory.give_back(held)
+        return [outcome if kept is None else dataclasses.replace(outcome, kept=True)]
+
+    def _keep_all(self, keeper: Keeper, actions: Iterable[Action], kept: ActionSpool) -> int:
+        """Keep the objects of deletes aside, and return how many of them could not be kept."""
+        failures = 0
+        with self._phase():
+            for outcome in self._execute(actions, lambda action: [keeper.keep(action)]):
+                if outcome.kept:
+                    kept.append(outcome.action)
+                    continue
+                self._record(outcome)
+                # One that has changed since the listing stays, and says nothing about the others.
+                failures += outcome.status != "done" and outcome.cause != PreconditionFailedError.__name__
+        return failures
 
     def _delete_listed(self, actions: Sequence[Action], unseen: ActionSpool) -> list[Outcome]:
         outcomes, left = remove_listed(self._target, actions)
@@ -194,6 +253,8 @@ class Execution:
 
     def _record(self, outcome: Outcome) -> None:
         action = outcome.action
+        if self._deletes_kept and action.kind == "delete":
+            outcome = dataclasses.replace(outcome, kept=True)
         self._tally.finished(outcome)
         self._context.progress.done_objects += 1
         if outcome.status == "done":

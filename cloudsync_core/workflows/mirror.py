@@ -25,6 +25,7 @@ from cloudsync_core.engine.spool import ActionSpool
 from cloudsync_core.errors import DeleteLimitExceededError, EmptySourceError, ListingOrderError
 from cloudsync_core.models import Page
 from cloudsync_core.runs import Action, RunInfo, RunReport, Side
+from cloudsync_core.workflows.backup import Backup, open_backup
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.execution import Execution, supervise
 from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, open_sides
@@ -46,27 +47,37 @@ def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
     """
     with open_sides(job, context) as sides, open_base(name, sides, context) as base:
         run = new_run(name, sides, context)
-        with lease(run, job, sides, context) as held:
-            return supervise(run, context, sides, _Mirror(run, job, context, sides, base, lease=held).do)
+        with open_backup(run, job, sides, context) as backup, lease(run, job, sides, context) as held:
+            work = _Mirror(run, job, context, sides, base, lease=held, backup=backup)
+            return backup.finished(supervise(run, context, sides, work.do))
 
 
 class _Mirror:
     """One run of a mirror job, from listing to deleting."""
 
     def __init__(
-        self, run: RunInfo, job: MirrorJob, context: Context, sides: Sides, base: JobState, *, lease: Lease
+        self,
+        run: RunInfo,
+        job: MirrorJob,
+        context: Context,
+        sides: Sides,
+        base: JobState,
+        *,
+        lease: Lease,
+        backup: Backup,
     ) -> None:
         self._run = run
         self._lease = lease
+        self._backup = backup
         self._job = job
         self._context = context
         self._sides = sides
         self._base = base
-        self._scope = Filter(job.include, job.exclude, job.exclude_regex)
+        self._scope = Filter(job.include, job.exclude, job.exclude_regex, apart=backup.apart)
         self._include = context.plugins.include_object(run)
         self._comparator = context.plugins.comparator(job.compare)
         self._unordered: set[Side] = set()
-        self._filter_pin = FilterPin(base, job.include, job.exclude, job.exclude_regex)
+        self._filter_pin = FilterPin(base, job.include, job.exclude, (*job.exclude_regex, *backup.excluded))
         self._header_pin = HeaderPin(base, context.headers, carried=sides.target.capabilities.user_metadata)
         self._brought_in = 0
 
@@ -89,7 +100,14 @@ class _Mirror:
     def _do_once(self, tally: Tally, deletes: ActionSpool) -> str | None:
         context, progress = self._context, self._context.progress
         execution = Execution(
-            self._run, self._job, context, sides=self._sides, base=self._base, tally=tally, lease=self._lease
+            self._run,
+            self._job,
+            context,
+            sides=self._sides,
+            base=self._base,
+            tally=tally,
+            lease=self._lease,
+            kept_in=self._backup.place,
         )
         with (
             ActionSpool() as blocked,
@@ -111,7 +129,7 @@ class _Mirror:
             try:
                 withheld = self._refusal(tally, len(deletes))
                 if withheld is None:
-                    execution.delete(deletes)
+                    withheld = execution.remove(deletes)
             finally:
                 execution.write(blocked)
             return withheld
@@ -174,14 +192,19 @@ class _Mirror:
     def _rehearse(self, tally: Tally, plan: ActionSpool, deletes: ActionSpool) -> str | None:
         """Tell what a run would do, without doing it."""
         for action in plan:
-            self._context.listener(ActionPlanned(action))
+            self._context.listener(ActionPlanned(action, kept=self._backup.keeps(action)))
             if action.kind != "delete":
-                tally.would(action)
+                self._would(action, tally)
         withheld = self._refusal(tally, len(deletes))
         if withheld is None:
             for action in deletes:
-                tally.would(action)
+                self._would(action, tally)
         return withheld
+
+    def _would(self, action: Action, tally: Tally) -> None:
+        tally.would(action)
+        if action.target is not None and self._backup.keeps(action):
+            tally.kept_aside(action.target.size)
 
     def _refusal(self, tally: Tally, deletes: int) -> str | None:
         """Return why the deletes must wait for another run, or `None` when they may be done now.

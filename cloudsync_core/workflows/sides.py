@@ -47,13 +47,16 @@ class Sides:
 
 
 @contextlib.contextmanager
-def open_sides(job: MirrorJob, context: Context, *, create_target: bool = True) -> Iterator[Sides]:
+def open_sides(
+    job: MirrorJob, context: Context, *, create_target: bool = True, source_inside: bool = False
+) -> Iterator[Sides]:
     """Open the source and the target of a job, and close them at the end.
 
     Args:
         job: what names them.
         context: what opens them.
         create_target: a target that does not exist will be made by the first write; otherwise it is an error.
+        source_inside: the source may lie inside the target, whose listing then leaves it out.
 
     Raises:
         OverlappingLocationsError: one is, or lies inside, the other (catalogue H07).
@@ -65,7 +68,7 @@ def open_sides(job: MirrorJob, context: Context, *, create_target: bool = True) 
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(context.open("source", False))
         target = stack.enter_context(context.open("target", create_target))
-        if source.identity.overlaps(target.identity):
+        if source.identity.overlaps(target.identity) and not (source_inside and _is_inside(source, target)):
             raise OverlappingLocationsError(
                 f"the source {source.location} and the target {target.location} overlap",
                 hint="Choose a target that is neither the source, nor inside it, nor around it.",
@@ -80,6 +83,11 @@ def open_sides(job: MirrorJob, context: Context, *, create_target: bool = True) 
         reader, writer = ReadOnly(layered("source", source)), layered("target", target)
         keeper = Retry(target, RetryPolicy(attempts=job.retries))
         yield Sides(reader, ReadOnly(writer) if context.dry_run else writer, policy, concurrency, keeper, counts)
+
+
+def _is_inside(inner: Backend, outer: Backend) -> bool:
+    one, other = inner.identity.root, outer.identity.root
+    return one != other and one.startswith(other)
 
 
 def lease(run: RunInfo, job: MirrorJob, sides: Sides, context: Context) -> contextlib.AbstractContextManager[Lease]:

@@ -22,6 +22,13 @@ NAME = "mirror"
 @click.command(cls=Command)
 @options.locations
 @options.rules(options.RULES)
+@click.option(
+    "--backup-option",
+    "backup_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the backup's backend, likewise. Repeatable.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
 @click.option(
     "--state",
@@ -36,6 +43,7 @@ def mirror(
     source_options: tuple[str, ...],
     target_options: tuple[str, ...],
     *,
+    backup_options: tuple[str, ...],
     dry_run: bool,
     state: str | None,
     **given: Any,
@@ -44,7 +52,7 @@ def mirror(
 
     Each is a URL (scheme://container/prefix) or a path. What only TARGET has is deleted with --delete, and else kept.
     """
-    job = options.job_of(source, target, source_options, target_options, given)
+    job = options.job_of(source, target, source_options, target_options, given, backup_options=backup_options)
     with jobs_without_file(console, _state_path(state, job), dry_run=dry_run) as jobs:
         jobs.run(NAME, job, workflow.mirror)
     return jobs.exit_code
