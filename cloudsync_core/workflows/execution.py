@@ -103,7 +103,8 @@ class Execution:
             read_back=job.verify == "digest",
             server_copy=job.server_copy,
         )
-        paced = Bandwidth(job.bwlimit, context.stop).take if job.bwlimit.limits else None
+        bandwidth = Bandwidth(job.bwlimit, context.stop) if job.bwlimit.limits else None
+        paced = None if bandwidth is None else bandwidth.take
         self._transfer = Transfer(
             sides.source,
             sides.target,
@@ -111,7 +112,7 @@ class Execution:
             context.progress,
             context.stop,
             paced=paced,
-            unfinished=Unfinished(*base.place),
+            unfinished=Unfinished(*base.place, kept=None if bandwidth is None else bandwidth.give_back),
         )
         self._keeper = None
         if kept_in is not None:
