@@ -1,6 +1,7 @@
 """The state database: what was last known equal, and how runs ended."""
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 import sqlite3
@@ -300,6 +301,14 @@ class TestRuns:
         state.finish_run(report("1", status="partial"))
         [run] = state.runs()
         assert (run.status, run.report) == ("partial", report("1", status="partial").to_dict())
+
+    def test_hold_no_secret_that_a_server_has_quoted(self, path):
+        with State(path, redact=lambda text: text.replace("hunter2", "***")) as state:
+            state.start_run("1", "site", 5.0)
+            state.finish_run(dataclasses.replace(report("1"), message="your key was hunter2"))
+            [run] = state.runs()
+        assert run.report["message"] == "your key was ***"
+        assert b"hunter2" not in path.read_bytes()
 
     def test_come_newest_first(self, state):
         for number in (2, 3, 1):
