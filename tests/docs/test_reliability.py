@@ -4,8 +4,13 @@ import pytest
 
 from tests.docs.reliability import CASES, EXCUSE, NOT_PROVEN, PAGE, filled, rows, shown
 
-TESTS = shown()
 ROWS = rows(PAGE.read_text())
+
+
+@pytest.fixture(scope="module")
+def found():
+    """The modules of tests, by case."""
+    return shown()
 
 
 def test_every_case_is_in_the_table_in_order():
@@ -23,13 +28,13 @@ def test_what_is_not_proven_is_said_on_the_page():
     assert {case for case in CASES if case in told} == NOT_PROVEN
 
 
-def test_the_table_names_the_tests_that_there_are():
+def test_the_table_names_the_tests_that_there_are(found):
     page = PAGE.read_text()
-    assert page == filled(page, TESTS), "run: python -m tests.docs.reliability"
+    assert page == filled(page, found), "run: python -m tests.docs.reliability"
 
 
-def test_tests_name_no_case_that_there_is_not():
-    assert sorted(TESTS.keys() - set(CASES)) == []
+def test_tests_name_no_case_that_there_is_not(found):
+    assert sorted(found.keys() - set(CASES)) == []
 
 
 class TestTheTableIsHeldToTheTests:
@@ -37,13 +42,13 @@ class TestTheTableIsHeldToTheTests:
 
     ROW = "| A05 | it goes wrong | it does not |  |\n"
 
-    def test_a_test_that_the_table_does_not_name_is_noticed(self):
-        assert filled(self.ROW, TESTS) != self.ROW
-        assert "[workflows/deletes](../tests/workflows/test_deletes.py)" in filled(self.ROW, TESTS)
+    def test_a_test_that_the_table_does_not_name_is_noticed(self, found):
+        assert filled(self.ROW, found) != self.ROW
+        assert "[workflows/deletes](../tests/workflows/test_deletes.py)" in filled(self.ROW, found)
 
-    def test_a_test_that_is_gone_is_noticed(self):
-        page = filled(self.ROW, TESTS)
-        assert filled(page, TESTS) == page
+    def test_a_test_that_is_gone_is_noticed(self, found):
+        page = filled(self.ROW, found)
+        assert filled(page, found) == page
         assert filled(page, {}) == self.ROW
 
     def test_a_case_that_stands_there_twice_is_noticed(self):
