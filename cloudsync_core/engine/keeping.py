@@ -19,6 +19,23 @@ from cloudsync_core.models import ObjectInfo
 from cloudsync_core.runs import Action, Outcome
 
 
+def cannot_keep(place: Backend, action: Action) -> Outcome | None:
+    """Return how an action fails whose object has a name that the place cannot hold, else `None`; nothing is asked.
+
+    A dry run and a run therefore say the same of it (P12).
+    """
+    try:
+        place.check_key(action.key)
+    except BackendError as error:
+        return _left(action, failed(action, error))
+    return None
+
+
+def held_back(deletes: int, failures: int) -> str:
+    """Return why deletes were held back: the objects of `failures` others could not be kept aside."""
+    return f"{deletes} deletes were held back: {failures} objects could not be kept aside"
+
+
 class Keeper:
     """Keeps objects of the target aside, in many threads at once: by the same transfer that moves any object.
 
@@ -63,6 +80,8 @@ class Keeper:
         """
         listed = action.target
         assert listed is not None
+        if (refusal := cannot_keep(self._place, action)) is not None:
+            return refusal
         held = held_by(listed.size, self._put_memory)
         self._memory.take(held)
         try:
@@ -75,8 +94,7 @@ class Keeper:
             return Outcome(action, "done")
         if copied.cause == ObjectExistsError.__name__ and self._is_kept_already(listed):
             return Outcome(action, "done", kept=True)
-        why = f"it was left as it is, because it could not be kept aside: {copied.error}"
-        return dataclasses.replace(copied, action=action, error=why)
+        return _left(action, copied)
 
     def _judge(self, action: Action, listed: ObjectInfo, read: ObjectInfo) -> Outcome:
         if is_same(read, listed):
@@ -98,3 +116,8 @@ class Keeper:
             evidence = Evidence(pair, self._target, self._place, self._stop)
             return listed.size == 0 or Checksum().thorough(pair, evidence).same
         return False
+
+
+def _left(action: Action, failure: Outcome) -> Outcome:
+    why = f"it was left as it is, because it could not be kept aside: {failure.error}"
+    return dataclasses.replace(failure, action=action, error=why)

@@ -13,11 +13,12 @@ from typing import Final
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body
 from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.engine.keeping import cannot_keep
 from cloudsync_core.errors import BackendError, OverlappingLocationsError
 from cloudsync_core.layers.readonly import ReadOnly
 from cloudsync_core.layers.retry import Retry
 from cloudsync_core.layers.throttle import Throttle
-from cloudsync_core.runs import Action, RunInfo, RunReport
+from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.sides import Sides
 
@@ -49,6 +50,12 @@ class Backup:
     def keeps(self, action: Action) -> bool:
         """Tell whether the target's object is kept aside before an action."""
         return self.place is not None and action.target is not None
+
+    def refusal(self, action: Action) -> Outcome | None:
+        """Return how an action fails because the backup cannot hold its object's name, else `None`."""
+        if self.place is None or action.target is None:
+            return None
+        return cannot_keep(self.place, action)
 
     def finished(self, report: RunReport) -> RunReport:
         """Leave word beside the run's folder of what is in it, and return the report.

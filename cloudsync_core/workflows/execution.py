@@ -19,7 +19,7 @@ from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
 from cloudsync_core.engine.executor import execute
-from cloudsync_core.engine.keeping import Keeper
+from cloudsync_core.engine.keeping import Keeper, held_back
 from cloudsync_core.engine.lease import Lease
 from cloudsync_core.engine.memory import MemoryBudget, held_by
 from cloudsync_core.engine.removal import is_looked_up_in_listings, remove, remove_listed
@@ -168,7 +168,7 @@ class Execution:
         with ActionSpool() as kept:
             failures = self._keep_all(self._keeper, actions, kept)
             if failures:
-                return f"{len(kept)} deletes were held back: {failures} objects could not be kept aside"
+                return held_back(len(kept), failures)
             self._deletes_kept = True
             self.delete(kept)
         return None

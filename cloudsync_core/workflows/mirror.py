@@ -14,8 +14,9 @@ from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import diff
-from cloudsync_core.engine.events import ActionPlanned, KeyLeftOut
+from cloudsync_core.engine.events import ActionFinished, ActionPlanned, KeyLeftOut
 from cloudsync_core.engine.filters import Filter
+from cloudsync_core.engine.keeping import held_back
 from cloudsync_core.engine.lease import Lease
 from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.pins import FilterPin, HeaderPin
@@ -193,13 +194,24 @@ class _Mirror:
         """Tell what a run would do, without doing it."""
         for action in plan:
             self._context.listener(ActionPlanned(action, kept=self._backup.keeps(action)))
-            if action.kind != "delete":
+            if action.kind != "delete" and not self._fails(action, tally):
                 self._would(action, tally)
         withheld = self._refusal(tally, len(deletes))
         if withheld is None:
+            failures = sum(self._fails(action, tally) for action in deletes)
+            if failures:
+                return held_back(len(deletes) - failures, failures)
             for action in deletes:
                 self._would(action, tally)
         return withheld
+
+    def _fails(self, action: Action, tally: Tally) -> bool:
+        """Tell, and count, whether an action would fail because its object could not be kept aside."""
+        outcome = self._backup.refusal(action)
+        if outcome is not None:
+            tally.finished(outcome)
+            self._context.listener(ActionFinished(outcome))
+        return outcome is not None
 
     def _would(self, action: Action, tally: Tally) -> None:
         tally.would(action)

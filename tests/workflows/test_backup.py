@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cloudsync_core
 from cloudsync_core.backends.file import FileBackend, FileOptions
 from cloudsync_core.errors import (
     AccessDeniedError,
-    InvalidKeyError,
     OverlappingLocationsError,
     PreconditionFailedError,
     UnavailableError,
@@ -285,19 +285,28 @@ class TestWhatCannotBeKept:
         report = world.mirror(server_copy=False)
         assert (report.status, contents(world.target())) == ("done", MIRRORED)
 
-    def test_a_name_that_the_place_cannot_hold_fails_by_name(self, world):
+    @pytest.mark.parametrize(
+        ("longest", "name", "counts"),
+        [
+            (6, "changed", Counts(added=1, unchanged=1, failed=1)),
+            (7, "gone/too far", Counts(added=1, updated=1, unchanged=1, failed=1)),
+        ],
+        ids=["an update", "a delete"],
+    )
+    def test_P12_a_name_that_the_place_cannot_hold_fails_by_name(self, world, longest, name, counts):
+        for key in ("gone", "gone/too far"):
+            store(world.target(), key, b"deleted")
+        world.target().delete("gone/é")
         backup = world.backup
-
-        class Short(Layer):
-            def put(self, key, body, **options):
-                if len(key) > 6:
-                    raise InvalidKeyError("the name is longer than 6 bytes", operation="put", key=key)
-                return super().put(key, body, **options)
-
-        world.backup = lambda folder: Short(backup(folder))
-        report = world.mirror(server_copy=False)
-        assert (report.counts.failed, contents(world.target())["changed"]) == (1, b"old")
-        assert "changed: the name is longer" in report.failures[0].examples[0]
+        world.backup = lambda folder: Shaped(backup(folder), max_key_bytes=longest)
+        planned = world.mirror(dry_run=True)
+        report = world.mirror()
+        assert (report.status, report.counts, report.message is None) == ("partial", counts, False)
+        assert (planned.counts, planned.deletes_withheld) == (report.counts, report.deletes_withheld)
+        assert planned.message == report.message
+        for told in (planned, report):
+            assert f"/{name}: the name is longer than {longest} bytes" in told.failures[0].examples[0]
+        assert {"gone", "gone/too far"} <= set(contents(world.target()))
 
     def test_a_backup_that_nobody_may_write_ends_the_run(self, world):
         self.failing(world, *[Fault(AccessDeniedError("no", operation="put"))] * 5)
@@ -317,6 +326,17 @@ class TestWhatCannotBeKept:
         world.backup = lambda folder: Mute(backup(folder))
         report = world.mirror()
         assert (report.status, world.kept(report)) == ("done", KEPT)
+
+
+def test_from_python(tmp_path):
+    for name, text in {"source/a": "new one", "target/a": "old"}.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    report = cloudsync_core.mirror(
+        str(tmp_path / "source"), str(tmp_path / "target"), backup=str(tmp_path / "aside"), state=None
+    )
+    assert (tmp_path / "aside" / report.run.id / "a").read_text() == "old"
+    assert (report.kept, (tmp_path / "target/a").read_text()) == (1, "new one")
 
 
 class TestInsideTheTarget:

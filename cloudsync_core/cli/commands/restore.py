@@ -164,7 +164,7 @@ def _location(url: str, given: tuple[str, ...]) -> LocationConfig:
 @contextlib.contextmanager
 def _jobs(console: Console, backup: _Backup, *, dry_run: bool) -> Iterator[Jobs]:
     # Without the job's state: what is brought back says nothing about its source.
-    with State(None, read_only=dry_run) as state:
+    with State(None, read_only=dry_run, redact=console.redact) as state:
         jobs = Jobs(console, backup.plugins, backup.resolver, state, backup.loaded, dry_run)
         try:
             yield jobs
