@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from typing import Final
 
 from cloudsync_core.backend import Backend
@@ -51,12 +51,16 @@ class Resuming:
         # Somebody may want the end of it only, so that it is not opened before it is known what is wanted.
         info = self._source.stat(key)
         self._drop_others(unfinished, info)
-        from_byte = self._reading(info)
-        reader = ObjectReader(info, from_byte(0))
-        reader.resumption = unfinished.begin(key, info.fingerprint)
-        if self._source.capabilities.range_get:
-            reader.starting_at = from_byte
-        yield reader
+        with contextlib.ExitStack() as stack:
+
+            def from_byte(start: int) -> Iterator[bytes]:
+                return stack.enter_context(contextlib.closing(self._chunks(info, start)))
+
+            reader = ObjectReader(info, from_byte(0))
+            reader.resumption = unfinished.begin(key, info.fingerprint)
+            if self._source.capabilities.range_get:
+                reader.starting_at = from_byte
+            yield reader
 
     def _drop_others(self, unfinished: Unfinished, info: ObjectInfo) -> None:
         """Remove what is left of a put of another version: nothing of it can be used any more."""
@@ -68,13 +72,11 @@ class Resuming:
             self._target.discard(info.key, found.token)
             unfinished.forget(found)
 
-    def _reading(self, info: ObjectInfo) -> Callable[[int], Iterator[bytes]]:
-        def from_byte(start: int) -> Iterator[bytes]:
-            byte_range = ByteRange(start) if start else None
-            with self._source.get(info.key, byte_range=byte_range, if_match=info.version or None) as reader:
-                yield from reader.chunks()
-
-        return from_byte
+    def _chunks(self, info: ObjectInfo, start: int) -> Generator[bytes, None, None]:
+        """Yield the content of that version from some byte on."""
+        byte_range = ByteRange(start) if start else None
+        with self._source.get(info.key, byte_range=byte_range, if_match=info.version or None) as reader:
+            yield from reader.chunks()
 
 
 def kept_bytes(reader: ObjectReader) -> int:
