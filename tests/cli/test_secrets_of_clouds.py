@@ -101,6 +101,7 @@ def store(request, monkeypatch, folder):
         jobs = {
             "up": {"source": "./site", "target": place},
             "unleased": {"source": "./site", "target": place, "lease": False},
+            "kept": {"source": "./site", "target": place, "backup": {**place, "url": f"{made.url}/kept"}},
             "down": {"source": place, "target": "./back"},
             "filed": {"source": "./site", "target": {**place, "options": made.options_with("${file:secret}")}},
             "wrong": {"source": "./site", "target": {**place, "options": made.options_with("${env:WRONG}")}},
@@ -136,6 +137,15 @@ def test_what_succeeds(watched, folder):
     (folder / "site/1.txt").unlink()
     watched("run", "config.yaml", "--job", "up", "--dry-run", "--json")
     watched("status", "config.yaml", "--json")
+
+
+def test_what_is_kept_aside_and_all_that_is_in_the_store(watched, folder):
+    watched("run", "config.yaml", "--job", "kept")
+    (folder / "site/0.txt").write_text("changed")
+    watched("run", "config.yaml", "--job", "kept", "-vvv")
+    watched("restore", "config.yaml", "--job", "kept", "-vvv")
+    watched("run", "config.yaml", "--job", "down", "-vvv")
+    assert (folder / "back/kept").is_dir()
 
 
 def test_looking_and_cleaning_up(watched, store):
