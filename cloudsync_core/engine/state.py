@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.lock import lock_job
+from cloudsync_core.engine.mounts import network_file_system
 from cloudsync_core.engine.redaction import Redact, redacted
 from cloudsync_core.errors import StateError
 from cloudsync_core.runs import RunReport
@@ -31,6 +32,8 @@ RUNS_KEPT = 100
 
 _PATIENCE = 30
 """Seconds to wait for another process that writes."""
+
+_ANOTHER_PLACE = "name another place by 'state:' in the configuration, --state, or CLOUDSYNC_STATE_DIR"
 
 _DURABILITY = "PRAGMA synchronous = NORMAL"
 """A crash of the machine may lose the last rows of the base, never its consistency; losing rows is safe."""
@@ -239,8 +242,14 @@ class State:
         except OSError as error:
             raise StateError(
                 f"{self.path.parent}: the directory of the state database cannot be made: {error.strerror}",
-                hint="name another place by 'state:' in the configuration, --state, or CLOUDSYNC_STATE_DIR",
+                hint=_ANOTHER_PLACE,
             ) from error
+        if (kind := network_file_system(self.path)) is not None:
+            # The log that is written ahead is shared memory of one machine (https://www.sqlite.org/wal.html; H06).
+            raise StateError(
+                f"{self.path}: the state database cannot be on a network file system ({kind})",
+                hint=_ANOTHER_PLACE,
+            )
         return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
 
     def _prepare(self) -> None:
