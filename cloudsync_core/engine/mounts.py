@@ -11,7 +11,7 @@ MOUNTS: Final = Path("/proc/self/mountinfo")
 
 _OF_NETWORKS: Final = frozenset(
     {
-        "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.cephfs", "fuse.glusterfs", "fuse.rclone", "fuse.s3fs",
+        "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.cephfs", "fuse.glusterfs", "fuse.rclone",
         "fuse.sshfs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs",
     }
 )  # fmt: skip
