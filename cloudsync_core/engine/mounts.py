@@ -11,8 +11,8 @@ MOUNTS: Final = Path("/proc/self/mountinfo")
 
 _OF_NETWORKS: Final = frozenset(
     {
-        "afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.cephfs", "fuse.glusterfs", "fuse.rclone",
-        "fuse.sshfs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs",
+        "afs", "beegfs", "cifs", "fuse.glusterfs", "fuse.sshfs", "gfs2", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4",
+        "ocfs2", "smb3", "smbfs",
     }
 )  # fmt: skip
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")

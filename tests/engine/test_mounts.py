@@ -26,7 +26,7 @@ def mounted(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "ceph"])
+@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "lustre"])
 def test_H06_what_is_below_a_network_mount_is_on_it(mounted, tmp_path, kind):
     share = tmp_path / "a share"
     listed = mounted((share, kind))
