@@ -17,6 +17,9 @@ class Capabilities:
         put_if_absent: `put` honours `IF_ABSENT`.
         put_if_match: `put` honours `IfMatch`.
         delete_if_match: `delete` and `delete_many` honour `if_match`.
+        conditional_put_max: the most bytes of an object that is put under one of these conditions, or `None` where that
+            makes no difference.
+        conditional_copy: `copy` honours the conditions that `put` does.
         range_get: `get` honours `byte_range`.
         server_copy: `copy` can move the bytes inside the provider, see `Backend.can_copy_from`.
         user_metadata: attributes other than `mtime_ns` are stored and returned.
@@ -33,6 +36,8 @@ class Capabilities:
     put_if_absent: bool = False
     put_if_match: bool = False
     delete_if_match: bool = False
+    conditional_put_max: int | None = None
+    conditional_copy: bool = True
     range_get: bool = False
     server_copy: bool = False
     user_metadata: bool = False

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import threading
 import time
+from collections.abc import Callable
 from typing import Final, Self
 
 from cloudsync_core.backend import Backend
@@ -104,6 +105,7 @@ class Lease:
         target: where the run writes.
         run: the run.
         wanted: whether there shall be one at all.
+        first: called once, before this run may write: it finds out what the target can do.
         wait: seconds to wait for a lease that somebody else holds.
         stop: ends the wait, and is set when the lease is lost.
         pace: how long leases last.
@@ -118,6 +120,7 @@ class Lease:
         wait: float,
         stop: threading.Event,
         wanted: bool = True,
+        first: Callable[[], None] | None = None,
         pace: Pace = PACE,
         retry: RetryPolicy = _ONCE,
     ) -> None:
@@ -127,6 +130,7 @@ class Lease:
         self._wait = wait
         self._stop = stop
         self._pace = pace
+        self._first = first
         self._needless = not wanted
         self._held: ObjectInfo | None = None
         self._renewals = 0
@@ -145,6 +149,9 @@ class Lease:
             RunError: it cannot be taken.
             CancelledError: the run was stopped meanwhile.
         """
+        if self._first is not None:
+            self._first()
+            self._first = None
         if self._held is None and not self._needless:
             try:
                 self._take()

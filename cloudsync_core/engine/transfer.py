@@ -97,7 +97,6 @@ class Transfer:
         self._progress = progress
         self._stop = stop
         self._paced = paced
-        self._target_capabilities = target.capabilities
         self._source_capabilities = source.capabilities
         # Those that keep what the source's object carries, and those that replace it, which takes more of a provider.
         self._copies = frozenset({False, True} if rules.server_copy and target.can_copy_from(source) else ())
@@ -133,16 +132,20 @@ class Transfer:
             return own
 
     def _move(self, action: Action, attempts: _Attempts) -> Outcome:
-        condition = self._condition(action, attempts.unproven or action.target)
+        seen = attempts.unproven or action.target
         replaces = self._rules.attributes.matches(action.key)
         if replaces in self._copies:
+            conditional = self._target.capabilities.conditional_copy
             try:
+                condition = self._condition(action, seen, conditional=conditional)
                 return self._copy(action, condition, attempts, replaces=replaces)
             except AccessDeniedError:
                 # The target's credentials cannot read the source: from here on the bytes pass through this machine.
                 self._copies = frozenset()
             except UnsupportedOperationError:
                 self._copies -= {replaces}
+        most = self._target.capabilities.conditional_put_max
+        condition = self._condition(action, seen, conditional=most is None or action.size <= most)
         try:
             held = self._source.read(action.key, _AT_ONCE) if action.size <= _AT_ONCE else None
             if held is not None:
@@ -156,16 +159,24 @@ class Transfer:
             self._look_first = True
             return self._move(action, attempts)
 
-    def _condition(self, action: Action, seen: ObjectInfo | None) -> PutCondition:
-        """Return the condition that protects what another writer put there since the listing (D20)."""
-        if keys.is_marker(action.key) and self._target_capabilities.hierarchical:
+    def _condition(self, action: Action, seen: ObjectInfo | None, *, conditional: bool) -> PutCondition:
+        """Return the condition that protects what another writer put there since the listing (D20).
+
+        Args:
+            action: what is written.
+            seen: what is replaced.
+            conditional: the way that it is written takes those conditions that the target honours at all. What they are
+                is asked each time: it may have been found out since the run began.
+        """
+        capabilities = self._target.capabilities
+        if keys.is_marker(action.key) and capabilities.hierarchical:
             # Making a folder replaces nothing, and another transfer may just have made it for what lies in it.
             return ALWAYS
-        if seen is None and self._target_capabilities.put_if_absent and not self._look_first:
+        if seen is None and capabilities.put_if_absent and conditional and not self._look_first:
             return IF_ABSENT
         if seen is None and time.monotonic() - action.seen_at < FRESH_SECONDS:
             return ALWAYS
-        if seen is not None and seen.version and self._target_capabilities.put_if_match:
+        if seen is not None and seen.version and capabilities.put_if_match and conditional:
             return IfMatch(seen.version)
         if (changed := change_since(self._target, action.key, seen, operation=action.kind)) is not None:
             raise changed

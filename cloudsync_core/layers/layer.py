@@ -101,6 +101,10 @@ class Layer(Backend):
         """Have the inner backend copy from the innermost one of `source`."""
         return self.inner.copy(innermost(source), info, key, attributes=attributes, condition=condition)
 
+    def probe(self, known: str | None = None) -> str | None:
+        """Have the inner backend find out what its store can do."""
+        return self.inner.probe(known)
+
     def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
         """Yield what the inner backend finds."""
         return self.inner.leftovers(recorded)

@@ -18,7 +18,7 @@ class ReadOnly(Layer):
     The capabilities stay those of the backend, so that a dry run plans what a run would do (P12).
 
     Raises:
-        UnsupportedOperationError: from put, copy, delete, delete_many and discard.
+        UnsupportedOperationError: from put, copy, delete, delete_many, probe and discard.
     """
 
     def put(
@@ -54,6 +54,11 @@ class ReadOnly(Layer):
     def delete_many(self, items: Sequence[tuple[str, Version | None]]) -> Iterator[DeleteResult]:
         """Raise `UnsupportedOperationError`."""
         self._refuse("delete", items[0][0] if items else None)
+
+    def probe(self, known: str | None = None) -> str | None:
+        """Raise `UnsupportedOperationError`."""
+        del known
+        self._refuse("probe", None)
 
     def discard(self, key: str, token: str) -> None:
         """Raise `UnsupportedOperationError`."""

@@ -60,6 +60,8 @@ def probe(open_root: OpenRoot) -> Iterator[Finding]:
     with open_root("probe-write") as backend:
         _put(backend, "object")
         backend.delete("object")
+        # What the backend finds out for itself, before a run writes.
+        known = backend.probe()
         declared = backend.capabilities
     for field in dataclasses.fields(declared):
         value = getattr(declared, field.name)
@@ -67,6 +69,7 @@ def probe(open_root: OpenRoot) -> Iterator[Finding]:
             yield Finding(field.name, value)
             continue
         with open_root(f"probe-{field.name.replace('_', '-')}") as backend:
+            backend.probe(known)
             yield Finding(field.name, value, *_tried(_PROBES[field.name], backend))
 
 

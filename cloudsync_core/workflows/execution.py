@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import MirrorJob
@@ -182,9 +182,15 @@ class Execution:
         Raises:
             CancelledError, RunError: as of `write`.
         """
-        capabilities = self._target.capabilities
-        size = max(1, capabilities.bulk_delete_max)
         with self._phase(), ActionSpool() as unseen:
+            rest = iter(actions)
+            if (first := next(rest, None)) is None:
+                return
+            # What the target can do may be found out only now.
+            self._lease.hold()
+            actions = itertools.chain((first,), rest)
+            capabilities = self._target.capabilities
+            size = max(1, capabilities.bulk_delete_max)
             if self._still_right is None and is_looked_up_in_listings(capabilities):
                 listed = functools.partial(self._delete_listed, unseen=unseen)
                 for outcome in self._execute(_batches(actions, size), listed, batch=size):
@@ -345,5 +351,5 @@ def _end(context: Context, report: RunReport) -> None:
 
 def _batches(actions: Iterable[Action], size: int) -> Iterator[Sequence[Action]]:
     rest = iter(actions)
-    while batch := list(islice(rest, size)):
+    while batch := list(itertools.islice(rest, size)):
         yield batch

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.concurrency import Concurrency
 from cloudsync_core.engine.lease import Lease
+from cloudsync_core.engine.probing import find_out
 from cloudsync_core.errors import OverlappingLocationsError
 from cloudsync_core.layers.readonly import ReadOnly
 from cloudsync_core.layers.retry import Retry, RetryPolicy
@@ -93,7 +95,8 @@ def _is_inside(inner: Backend, outer: Backend) -> bool:
 def lease(run: RunInfo, job: MirrorJob, sides: Sides, context: Context) -> contextlib.AbstractContextManager[Lease]:
     """Return the lease of a run on its target, which nobody holds before the run writes."""
     retry = RetryPolicy(attempts=job.retries)
-    return Lease(sides.keeper, run, wanted=job.lease, wait=job.wait, stop=context.stop, retry=retry)
+    first = functools.partial(find_out, sides.keeper, context.state)
+    return Lease(sides.keeper, run, wanted=job.lease, first=first, wait=job.wait, stop=context.stop, retry=retry)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ verbs are not used, because they read globs and `?versionId=` into names.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 
@@ -30,11 +31,12 @@ from cloudsync_core.models import (
 )
 from cloudsync_core.unfinished import Leftover
 from cloudsync_s3 import leftovers, lookup
-from cloudsync_s3.conditions import Kinds
+from cloudsync_s3.conditions import said_of, unsaid_of
 from cloudsync_s3.config import MIB, S3Options
 from cloudsync_s3.copies import Copier
 from cloudsync_s3.deletes import MOST_KEYS, Deleter
 from cloudsync_s3.place import Place
+from cloudsync_s3.probing import Prober
 from cloudsync_s3.puts import Putter
 from cloudsync_s3.reading import Reader
 
@@ -62,37 +64,34 @@ class S3Backend(Backend):
         self.place = Place.open(location, options)
         self.location = self.place.location
         amazon = self.place.connection.is_amazon
-        writes = amazon if options.conditional_writes == "auto" else options.conditional_writes
-        kinds: Kinds = ()
-        if writes:
-            kinds = (IfAbsent,) if writes == "if-absent" else (IfAbsent, IfMatch)
-        deletes = amazon if options.conditional_deletes == "auto" else options.conditional_deletes
-        self._putter = Putter(self.place, kinds, threshold=options.multipart_threshold, part=options.part_size)
-        self._copier = Copier(self.place, kinds, is_amazon=amazon, putter=self._putter)
+        self._honoured = honoured = said_of(options, is_amazon=amazon)
+        self._putter = Putter(self.place, honoured, threshold=options.multipart_threshold, part=options.part_size)
+        self._copier = Copier(self.place, honoured, is_amazon=amazon, putter=self._putter)
         self._reader = Reader(self.place)
-        self._deleter = Deleter(self.place, conditional=deletes)
+        self._deleter = Deleter(self.place, honoured)
+        self._prober = Prober(self.place, honoured, () if amazon else unsaid_of(options))
+        self._threshold = int(options.multipart_threshold)
         self._cutting = Cutting(allowed=self.place.ordered)
         # The most that goes in one request, and the multiples of a part that follow.
         full = -(-options.multipart_threshold // options.part_size) * options.part_size
         self._boundaries = sorted({int(options.multipart_threshold), full, full + options.part_size})
-        self._capabilities = Capabilities(
-            ordered_listing=self.place.ordered,
-            put_if_absent=IfAbsent in kinds,
-            put_if_match=IfMatch in kinds,
-            delete_if_match=deletes,
-            range_get=True,
-            server_copy=True,
-            user_metadata=True,
-            stores_mtime=True,
-            bulk_delete_max=MOST_KEYS,
-            max_object_size=LARGEST_OBJECT,
-            max_key_bytes=self.place.longest_name,
-            put_memory=self._putter.memory,
+        self._capabilities = self._found(
+            Capabilities(
+                ordered_listing=self.place.ordered,
+                range_get=True,
+                server_copy=True,
+                user_metadata=True,
+                stores_mtime=True,
+                bulk_delete_max=MOST_KEYS,
+                max_object_size=LARGEST_OBJECT,
+                max_key_bytes=self.place.longest_name,
+                put_memory=self._putter.memory,
+            )
         )
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the server can do, as far as the options and its being Amazon's tell."""
+        """What the server can do, as far as the options, its being Amazon's, and `probe` tell."""
         return self._capabilities
 
     @property
@@ -169,6 +168,12 @@ class S3Backend(Backend):
             )
         return self._copier.copy(source.place, info, key, attributes, condition)
 
+    def probe(self, known: str | None = None) -> str | None:
+        """Find out which conditions a server that is not Amazon's honours; see `Backend.probe`."""
+        found = self._prober.probe(known)
+        self._capabilities = self._found(self._capabilities)
+        return found
+
     def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
         """Yield the unfinished uploads under the root, whoever began them; see `Backend.leftovers`."""
         return leftovers.find(self.place, recorded)
@@ -179,4 +184,18 @@ class S3Backend(Backend):
 
     def close(self) -> None:
         """Close the connections."""
+        self._prober.close()
         self.place.connection.close()
+
+    def _found(self, capabilities: Capabilities) -> Capabilities:
+        """Return the capabilities with the conditions that the server honours."""
+        honoured = self._honoured
+        everywhere = set(honoured.puts) <= set(honoured.completions)
+        return dataclasses.replace(
+            capabilities,
+            put_if_absent=IfAbsent in honoured.puts,
+            put_if_match=IfMatch in honoured.puts,
+            delete_if_match=honoured.deletes,
+            conditional_put_max=None if everywhere else self._threshold,
+            conditional_copy=everywhere,
+        )

@@ -3,20 +3,54 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from cloudsync_core.errors import (
     BackendError,
+    Disposition,
     ObjectExistsError,
     ObjectNotFoundError,
     PreconditionFailedError,
     UnsupportedOperationError,
 )
 from cloudsync_core.models import ALWAYS, IfAbsent, IfMatch, PutCondition, Version
+from cloudsync_s3.config import S3Options
 
 Kinds = tuple[type[PutCondition], ...]
-"""The conditions that a server honours in PutObject and CompleteMultipartUpload."""
+"""Some of the conditions of writes."""
+
+
+@dataclasses.dataclass(slots=True)
+class Honoured:
+    """The conditions that a server honours; what it is found to honour is set here, and counts from then on.
+
+    Attributes:
+        puts: those of PutObject.
+        completions: those of CompleteMultipartUpload.
+        deletes: whether DeleteObject honours If-Match.
+    """
+
+    puts: Kinds = ()
+    completions: Kinds = ()
+    deletes: bool = False
+
+
+def said_of(options: S3Options, *, is_amazon: bool) -> Honoured:
+    """Return what the options say that the server honours, or what is known of Amazon's; nothing of any other."""
+    writes = is_amazon if options.conditional_writes == "auto" else options.conditional_writes
+    kinds: Kinds = (IfAbsent,) if writes == "if-absent" else (IfAbsent, IfMatch) if writes else ()
+    return Honoured(kinds, kinds, is_amazon if options.conditional_deletes == "auto" else options.conditional_deletes)
+
+
+def unsaid_of(options: S3Options) -> list[Literal["writes", "deletes"]]:
+    """Return what the options leave to be found out."""
+    said: dict[Literal["writes", "deletes"], object] = {
+        "writes": options.conditional_writes,
+        "deletes": options.conditional_deletes,
+    }
+    return [about for about, value in said.items() if value == "auto"]
 
 
 def if_match(version: Version) -> str:
@@ -30,8 +64,13 @@ def if_match(version: Version) -> str:
     return f'"{version.etag}"'
 
 
-def parameters(condition: PutCondition, kinds: Kinds) -> dict[str, str]:
+def parameters(condition: PutCondition, kinds: Kinds, disposition: Disposition | None = None) -> dict[str, str]:
     """Return the parameters that say a condition.
+
+    Args:
+        condition: the condition.
+        kinds: those that the server honours there.
+        disposition: of the error, instead of its own.
 
     Raises:
         UnsupportedOperationError: it is none of the kinds that the server honours.
@@ -40,8 +79,9 @@ def parameters(condition: PutCondition, kinds: Kinds) -> dict[str, str]:
         return {}
     if not isinstance(condition, kinds):
         raise UnsupportedOperationError(
-            "this server is not known to honour conditions on writes",
+            "this server is not known to honour conditions on writes like this one",
             hint="If it does, set the option conditional_writes.",
+            disposition=disposition,
         )
     return {"IfMatch": if_match(condition.version)} if isinstance(condition, IfMatch) else {"IfNoneMatch": "*"}
 

@@ -60,12 +60,13 @@ class S3Options(BackendOptions):
         "auto",
         description="Whether PutObject and CompleteMultipartUpload honour If-None-Match and If-Match (true), "
         "If-None-Match alone (if-absent), or neither (false). A server that ignores them overwrites, so say true only "
-        "of one that is known to honour them. auto: true for Amazon S3, false for any other server.",
+        "of one that is known to honour them. auto: true for Amazon S3, found out by trying PutObject for any other "
+        "server.",
     )
     conditional_deletes: Literal["auto"] | bool = Field(
         "auto",
         description="Whether DeleteObject honours If-Match. A server that ignores it deletes, so say true only of one "
-        "that is known to honour it. auto: true for Amazon S3, false for any other server.",
+        "that is known to honour it. auto: true for Amazon S3, found out by trying for any other server.",
     )
     ordered_listing: bool = Field(
         True,

@@ -24,7 +24,7 @@ class Copier:
 
     Args:
         place: where to.
-        kinds: the conditions that the server honours in PutObject and CompleteMultipartUpload.
+        honoured: the conditions that the server honours.
         is_amazon: whether the server is Amazon's, which honours every condition of CopyObject.
         putter: writes what cannot be copied in parts.
     """
@@ -35,9 +35,9 @@ class Copier:
     copied_part = 512 * MIB
     """Bytes of a part that is copied inside the provider."""
 
-    def __init__(self, place: Place, kinds: conditions.Kinds, *, is_amazon: bool, putter: Putter) -> None:
+    def __init__(self, place: Place, honoured: conditions.Honoured, *, is_amazon: bool, putter: Putter) -> None:
         self._place = place
-        self._kinds = kinds
+        self._honoured = honoured
         self._is_amazon = is_amazon
         self._putter = putter
 
@@ -48,12 +48,12 @@ class Copier:
 
         Of servers other than Amazon's little is taken for granted. Some ignore which version is to be copied: where
         its ETag is an MD5, that of the copy shows which one it was, else it is looked up first. And a condition goes
-        on the completion of an upload in parts, which is where `conditional_writes` says that they honour it; of
-        CopyObject nothing is known.
+        on the completion of an upload in parts, if `conditional_writes` says that they honour it there; of CopyObject
+        nothing is known.
         """
         with self._place.errors("copy", key):
             self._place.named(key)
-            wanted = conditions.parameters(condition, self._kinds)
+            wanted = conditions.parameters(condition, self._honoured.completions)
             origin = {"CopySource": source.named(info.key), "CopySourceIfMatch": conditions.if_match(info.version)}
             replaced = {} if attributes is None else {"MetadataDirective": "REPLACE", **headers.to_request(attributes)}
         in_parts = info.size > self.largest_copy or bool(wanted and not self._is_amazon)
@@ -87,7 +87,7 @@ class Copier:
         with MultipartUpload(self._putter.target("copy", key), carried, size) as upload:
             upload.copy(origin, info.size)
             with conditions.refusals(condition):
-                response = upload.complete(conditions.parameters(condition, self._kinds))
+                response = upload.complete(conditions.parameters(condition, self._honoured.completions))
         digests: tuple[Digest, ...] = ()
         if expected is not None and upload.confirms(response, expected):
             digests = (Digest(f"md5/{size}", expected),)

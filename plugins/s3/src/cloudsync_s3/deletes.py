@@ -17,7 +17,7 @@ from cloudsync_core.errors import (
 )
 from cloudsync_core.keys import problem
 from cloudsync_core.models import DeleteResult, Version
-from cloudsync_s3.conditions import if_match
+from cloudsync_s3.conditions import Honoured, if_match
 from cloudsync_s3.errors import FAILURES, of_code, translate
 from cloudsync_s3.place import Place
 
@@ -67,12 +67,12 @@ class Deleter:
 
     Args:
         place: where from.
-        conditional: whether the server honours If-Match in DeleteObject.
+        honoured: the conditions that the server honours.
     """
 
-    def __init__(self, place: Place, *, conditional: bool) -> None:
+    def __init__(self, place: Place, honoured: Honoured) -> None:
         self._place = place
-        self._conditional = conditional
+        self._honoured = honoured
 
     def delete(self, key: str, version: Version | None) -> None:
         """Remove one object; see `Backend.delete`."""
@@ -147,7 +147,7 @@ class Deleter:
         return error
 
     def _condition(self, version: Version) -> str:
-        if not self._conditional:
+        if not self._honoured.deletes:
             raise UnsupportedOperationError(
                 "this server is not known to honour conditions on deletes",
                 hint="If it does, set the option conditional_deletes.",

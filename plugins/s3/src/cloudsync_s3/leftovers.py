@@ -1,4 +1,4 @@
-"""leftovers and discard: uploads in parts that nobody has completed.
+"""leftovers and discard: uploads in parts that nobody has completed, and what the server was tried with.
 
 S3 keeps them, and charges for them, until somebody aborts them or a lifecycle rule does. What it tells of each is its
 name, its object and when it was begun; not who is still at it.
@@ -10,15 +10,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
+from cloudsync_core.backends.objectstore.ranges import Cutting
 from cloudsync_core.errors import UnexpectedBackendError
 from cloudsync_core.unfinished import Leftover
+from cloudsync_s3 import lookup
 from cloudsync_s3.errors import FAILURES, is_code
 from cloudsync_s3.place import Place, nanoseconds
+from cloudsync_s3.probing import NAMES
 from cloudsync_s3.resuming import upload_of
+
+_PROBE = "probe"
+"""The token of an object that a probe left."""
 
 
 def find(place: Place, recorded: Sequence[tuple[str, str]]) -> Iterator[Leftover]:
-    """Yield the unfinished uploads under the root; see `Backend.leftovers`."""
+    """Yield the unfinished uploads under the root, and what a probe that was killed left; see `Backend.leftovers`."""
+    yield from _probes(place)
     known = {(key, upload_of(token)): token for key, token in recorded}
     more: dict[str, Any] = {}
     while True:
@@ -50,7 +57,12 @@ def find(place: Place, recorded: Sequence[tuple[str, str]]) -> Iterator[Leftover
 
 
 def discard(place: Place, key: str, token: str) -> None:
-    """Abort an upload; see `Backend.discard`."""
+    """Abort an upload, or remove what a probe left; see `Backend.discard`."""
+    if token == _PROBE:
+        if key.startswith(NAMES):
+            with place.errors("discard", key):
+                place.call(key, "delete_object")
+        return
     if not upload_of(token):
         # A server might take a request without the upload's name for one to delete the object.
         return
@@ -60,6 +72,14 @@ def discard(place: Place, key: str, token: str) -> None:
         except FAILURES as failure:
             if not is_code(failure, "NoSuchUpload"):
                 raise
+
+
+def _probes(place: Place) -> Iterator[Leftover]:
+    """Yield the objects on which the conditions of a server were tried."""
+    for page in lookup.pages(place, NAMES.partition("/")[0], None, Cutting(allowed=False)):
+        for info in page:
+            if info.key.startswith(NAMES):
+                yield Leftover("temporary file", info.key, _PROBE, info.modified_ns, info.size, ours=True)
 
 
 def _following(page: dict[str, Any], *, encoded: bool) -> dict[str, Any] | None:

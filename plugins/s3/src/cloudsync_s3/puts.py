@@ -28,14 +28,14 @@ class Putter:
 
     Args:
         place: where to.
-        kinds: the conditions that the server honours.
+        honoured: the conditions that the server honours.
         threshold: bytes above which an object is uploaded in parts.
         part: bytes of a part.
     """
 
-    def __init__(self, place: Place, kinds: conditions.Kinds, *, threshold: int, part: int) -> None:
+    def __init__(self, place: Place, honoured: conditions.Honoured, *, threshold: int, part: int) -> None:
         self._place = place
-        self._kinds = kinds
+        self._honoured = honoured
         self._threshold = threshold
         self._part = part
         self._sender = Sender()
@@ -54,8 +54,10 @@ class Putter:
         with self._place.errors("put", key):
             self._place.named(key)
             carried = headers.to_request(attributes)
-            order = _Order(key, attributes, carried, condition, conditions.parameters(condition, self._kinds))
-        if body.size is not None and body.size <= self._threshold:
+            order = _Order(key, attributes, carried, condition)
+            in_parts = body.size is not None and body.size > self._threshold
+            self._wanted(order, in_parts=in_parts)
+        if body.size is not None and not in_parts:
             body.require("md5")
             return self._put_whole(order, body.read(), body.digest("md5"))
         size = part_size_of(body, self._part, MOST_PARTS)
@@ -76,7 +78,8 @@ class Putter:
 
     def _put_whole(self, order: _Order, data: bytes, digest: Digest) -> ObjectInfo:
         with conditions.refusals(order.condition), self._place.errors("put", order.key):
-            response = _telling(self._place.put_object(order.key, data, digest.value, order.carried, order.wanted))
+            wanted = self._wanted(order, in_parts=False)
+            response = _telling(self._place.put_object(order.key, data, digest.value, order.carried, wanted))
             found = functools.partial(written, order.key, len(data), response)
             with telling(lambda: found((), order.attributes)):
                 told = self._place.tells_md5(response)
@@ -84,14 +87,23 @@ class Putter:
             return found((digest,) if confirmed else (), order.attributes)
 
     def _put_parts(self, order: _Order, pieces: Iterable[Part], size: int, resumption: Resumption | None) -> ObjectInfo:
+        with self._place.errors("put", order.key):
+            wanted = self._wanted(order, in_parts=True)
         with MultipartUpload(self.target("put", order.key), order.carried, size, resumption) as upload:
             upload.send(pieces)
             with conditions.refusals(order.condition):
-                response = upload.complete(order.wanted)
+                response = upload.complete(wanted)
         found = functools.partial(written, order.key, upload.size, response)
         with self._place.errors("put", order.key), telling(lambda: found((), order.attributes)):
             digests = (upload.digest,) if upload.proven(_telling(response)) else ()
             return found(digests, order.attributes)
+
+    def _wanted(self, order: _Order, *, in_parts: bool) -> dict[str, str]:
+        """Return the parameters that say under which condition."""
+        if in_parts and isinstance(order.condition, self._honoured.puts):
+            # The content has become larger than it was when somebody asked under which condition it can be put.
+            return conditions.parameters(order.condition, self._honoured.completions, Disposition.SKIP)
+        return conditions.parameters(order.condition, self._honoured.puts)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,14 +115,12 @@ class _Order:
         attributes: what it carries.
         carried: the parameters of a request that say so.
         condition: under which.
-        wanted: the parameters that say so.
     """
 
     key: str
     attributes: Attributes
     carried: dict[str, Any]
     condition: PutCondition
-    wanted: dict[str, str]
 
 
 def written(
