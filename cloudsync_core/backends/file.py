@@ -46,6 +46,9 @@ from cloudsync_core.models import (
 from cloudsync_core.options import BackendOptions
 from cloudsync_core.unfinished import Leftover
 
+_Folders = list[str]
+"""Folders by their paths; in the class below `list` is a verb."""
+
 _CAPABILITIES: Final = Capabilities(
     ordered_listing=True, hierarchical=True, put_if_absent=True, range_get=True, stores_mtime=True, local_reads=True
 )
@@ -184,7 +187,7 @@ class FileBackend(Backend):
             self._writer.take_back(made)
             raise
 
-    def _put_file(self, key: str, body: Body, made: list[str], mtime_ns: int | None, *, exclusive: bool) -> ObjectInfo:
+    def _put_file(self, key: str, body: Body, made: _Folders, mtime_ns: int | None, *, exclusive: bool) -> ObjectInfo:
         chunks = body.chunks()
         if exclusive and body.is_held:
             # What the body raises is its own: it does not become an error of this backend.

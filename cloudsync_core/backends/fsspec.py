@@ -71,6 +71,9 @@ _REMOVES_EMPTY_ONLY: Final = frozenset({"file", "ftp", "memory", "sftp", "smb"})
 Elsewhere (HDFS, WebDAV) removing a folder takes everything below with it, what was written there a moment ago included.
 """
 
+_Folders = list[str]
+"""Folders by their paths; in the class below `list` is a verb."""
+
 
 def available(scheme: str) -> bool:
     """Tell whether fsspec knows a filesystem of that name; whether it can be used shows when it is opened."""
@@ -190,7 +193,7 @@ class FsspecBackend(Backend):
             raise
         return as_object(key, written, written=True)
 
-    def _write(self, key: str, body: Body, made: list[str]) -> Entry:
+    def _write(self, key: str, body: Body, made: _Folders) -> Entry:
         folder = key.rpartition("/")[0]
         with contextlib.ExitStack() as stack:
             with self._naming("put", key):
