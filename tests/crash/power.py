@@ -2,9 +2,9 @@
 
 Only two calls promise anything: `fsync` of a file, that its content of then is on the disk, and `fsync` of a directory,
 that its names of then are. A `Shadow` watches both, and tells what is left when nothing else has got there. File
-systems also do the reverse: names get to the disk before the content that they stand for. So there are two trees: one
-of the names that were made durable, one of the names of the last moment; in both, a file has the content that was made
-durable, and none if it never was.
+systems also do the reverse: names get to the disk before the content that they stand for. So there are two trees. One
+is of the names that were made durable, and a file has no content that was not. The other is of the names of the last
+moment, and what was not made durable of a file's content is zeros.
 """
 
 from __future__ import annotations
@@ -126,9 +126,9 @@ class Shadow:
             if entry.is_dir(follow_symlinks=False):
                 self._copy(Path(entry.path), place / entry.name)
             else:
-                self._restore(self._number(entry.inode()), place / entry.name)
+                self._restore(self._number(entry.inode()), place / entry.name, size=entry.stat().st_size)
 
-    def _restore(self, number: int, place: Path) -> None:
+    def _restore(self, number: int, place: Path, *, size: int = 0) -> None:
         content, modified_ns = self._contents.get(number, _NEVER_DURABLE)
-        place.write_bytes(content)
+        place.write_bytes(content.ljust(size, b"\0"))
         os.utime(place, ns=(modified_ns, modified_ns))

@@ -42,8 +42,11 @@ def boot_with(scene: Scene, tree: Path) -> None:
     shutil.copytree(tree, target)
 
 
-def passings(number: int, soak: bool) -> Iterable[int]:
-    return range(1, number + 1) if soak else {(number + 1) // 2, number}
+def passings(point: str, often: int, kind: str, soak: bool) -> Iterable[int]:
+    """Return at which passings of a point the power fails; at all of those that leave half an object."""
+    if soak or (point == "get.chunk.written" and kind == NAMES_KEPT):
+        return range(1, often + 1)
+    return {(often + 1) // 2, often} if kind == NAMES_KEPT else {often}
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +63,20 @@ def count(counted, stage: Callable[[str, str], Scene]) -> dict[str, int]:
     return counted
 
 
+@pytest.mark.parametrize("kind", [NAMES_LOST, NAMES_KEPT])
 @pytest.mark.parametrize("point", POINTS)
-def test_D05_no_part_of_an_object_is_left_under_its_name_when_the_power_fails(point, count, stage, soak):
-    for number in passings(count[point], soak):
+def test_D05_no_part_of_an_object_is_left_under_its_name_when_the_power_fails(point, kind, count, stage, soak):
+    for number in passings(point, count[point], kind, soak):
         scene = stage("file", "file")
         before = base(scene.config.with_name("state.db"))
         left = failing(scene, point, number)
         recorded = base(scene.config.with_name("state.db"))
         learnt = {key for key in recorded if recorded[key] != before.get(key)}
-        for kind in (NAMES_LOST, NAMES_KEPT):
-            now = held(left / kind)
-            hold_right_after(scene, now)
-            wrong = {key for key in learnt if not key.endswith("/") and now.get(key) != scene.source_tree.get(key)}
-            assert not wrong, "P8: the state database knows what is not on the disk"
-        boot_with(scene, left / (NAMES_LOST if number % 2 else NAMES_KEPT))
+        now = held(left / kind)
+        hold_right_after(scene, now)
+        wrong = {key for key in learnt if not key.endswith("/") and now.get(key) != scene.source_tree.get(key)}
+        assert not wrong, "P8: the state database knows what is not on the disk"
+        boot_with(scene, left / kind)
         hold_after_a_rerun(scene)
         hold_after_all(scene)
 

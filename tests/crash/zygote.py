@@ -26,15 +26,20 @@ from typing import cast
 
 from cloudsync_core import crashpoints
 from cloudsync_core.cli import main
+from cloudsync_core.engine import resuming
 from cloudsync_core.engine.lease import Lease, Pace
 from cloudsync_core.workflows import sides
 from tests.crash.power import Shadow
+from tests.equivalence.stores import BOUNDARY
 
 RUN_SECONDS = 60.0
 """After so long a run hangs: it is killed, and the answer says so."""
 
 SIGNALS_APART = 0.05
 """Seconds between two signals to the same process."""
+
+RESUMED_FROM = 3 * BOUNDARY
+"""Bytes from which on the next run goes on with an upload, or a download, instead of beginning anew."""
 
 _MODULES = (
     "cloudsync_core.cli.commands.run",
@@ -119,6 +124,8 @@ def _serve() -> None:
         __import__(module)
     # To take over the lease of a run that died takes a second of waiting for others who do the same.
     sides.Lease = functools.partial(Lease, pace=Pace(settle=0.02))  # type: ignore[assignment, misc]
+    # Of the large objects of the story, one is small enough to begin anew, and the other goes on.
+    resuming.RESUMED_FROM = RESUMED_FROM  # type: ignore[misc]
     # What is never looked at by the collector is never copied for a child.
     gc.collect()
     gc.freeze()
