@@ -34,6 +34,7 @@ def opened(request, tmp_path):
 
 @pytest.mark.parametrize(("source", "target"), PAIRS, ids=[f"{source}-{target}" for source, target in PAIRS])
 def test_C01_C19_every_name_arrives_as_it_is_or_is_reported(opened, tmp_path, source, target):
+    """Cases C01-C12, C17-C19 and C24: all of the corpus at once."""
     objects = corpus(source, target)
     world = World(opened(source, "source"), opened(target, "target"), tmp_path / "state.db", {"delete": True})
     with world.source() as backend, opened(target, "asked")() as asked:
