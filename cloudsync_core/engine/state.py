@@ -33,8 +33,6 @@ RUNS_KEPT = 100
 _PATIENCE = 30
 """Seconds to wait for another process that writes."""
 
-_ANOTHER_PLACE = "name another place by 'state:' in the configuration, --state, or CLOUDSYNC_STATE_DIR"
-
 _DURABILITY = "PRAGMA synchronous = NORMAL"
 """A crash of the machine may lose the last rows of the base, never its consistency; losing rows is safe."""
 
@@ -242,14 +240,8 @@ class State:
         except OSError as error:
             raise StateError(
                 f"{self.path.parent}: the directory of the state database cannot be made: {error.strerror}",
-                hint=_ANOTHER_PLACE,
+                hint="name another place by 'state:' in the configuration, --state, or CLOUDSYNC_STATE_DIR",
             ) from error
-        if (kind := network_file_system(self.path)) is not None:
-            # The log that is written ahead is shared memory of one machine (https://www.sqlite.org/wal.html; H06).
-            raise StateError(
-                f"{self.path}: the state database cannot be on a network file system ({kind})",
-                hint=_ANOTHER_PLACE,
-            )
         return sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
 
     def _prepare(self) -> None:
@@ -260,17 +252,22 @@ class State:
             self._connection.close()
             self._connection = sqlite3.connect("", isolation_level=None)
         elif not self.read_only:
-            self._log_ahead()
+            self._set_journal()
             self._connection.execute(_DURABILITY)
         if new:
             self._make_tables()
 
-    def _log_ahead(self) -> None:
-        """Have the file written ahead of, which readers do not wait for."""
+    def _set_journal(self) -> None:
+        """Have the file written ahead of, which readers do not wait for, unless other machines may be on it.
+
+        What is written ahead is found by memory that all processes share (https://www.sqlite.org/wal.html), which
+        network file systems do not give; a rollback journal needs locks alone (H06).
+        """
+        mode = "WAL" if network_file_system(self.path) is None else "DELETE"
         until = time.monotonic() + _PATIENCE
         while True:
             try:
-                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._connection.execute(f"PRAGMA journal_mode = {mode}")
             except sqlite3.OperationalError as error:
                 # For somebody who does the same at the same time, SQLite itself does not wait.
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:

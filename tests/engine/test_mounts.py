@@ -1,11 +1,14 @@
 """File systems that other machines may be on are told from those of this machine (H06)."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from cloudsync_core.engine import mounts, state
+from cloudsync_core.engine.diff import BaseRow
 from cloudsync_core.engine.mounts import network_file_system
 from cloudsync_core.engine.state import State
-from cloudsync_core.errors import StateError
 
 ROOT = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw"
 
@@ -56,12 +59,50 @@ def test_this_machine_tells(tmp_path):
     assert network_file_system(tmp_path) is None
 
 
-def test_H06_a_state_database_on_one_is_refused_with_the_way_out(mounted, tmp_path, monkeypatch):
-    share = tmp_path / "share"
-    listed = mounted((share, "nfs4"))
-    monkeypatch.setattr(state, "network_file_system", lambda path: network_file_system(path, listed))
-    with pytest.raises(StateError, match=r"state\.db: .* cannot be on a network file system \(nfs4\)") as caught:
-        State(share / "cloudsync/state.db")
-    assert "CLOUDSYNC_STATE_DIR" in caught.value.hint
-    assert not (share / "cloudsync/state.db").exists()
-    State(tmp_path / "local/state.db").close()
+class TestTheStateDatabase:
+    @pytest.fixture
+    def share(self, mounted, tmp_path, monkeypatch):
+        """A directory that is said to be on a server, or not, as `share.kind` is."""
+        share = Share(tmp_path / "share")
+        monkeypatch.setattr(
+            state, "network_file_system", lambda path: network_file_system(path, mounted((share.path, share.kind)))
+        )
+        return share
+
+    def test_H06_on_one_is_not_written_ahead_of(self, share):
+        share.kind = "nfs4"
+        assert share.journal() == "delete"
+        assert {path.suffix for path in share.path.iterdir()} == {".db", ".lock"}
+
+    def test_H06_on_a_disk_of_this_machine_is(self, share):
+        assert share.journal() == "wal"
+
+    def test_H06_that_is_moved_to_one_changes_its_ways(self, share):
+        assert share.journal() == "wal"
+        share.kind = "smb3"
+        assert share.journal() == "delete"
+
+
+class Share:
+    def __init__(self, path):
+        self.path = path
+        self.kind = "ext4"
+
+    def journal(self):
+        """Use a state database there as a run does, and return how it was kept."""
+        with State(self.path / "state.db") as opened:
+            job = opened.open_job("site", "file:///a/", "memory://b/")
+            rows = {f"{number:05}": BaseRow("s", "t", None) for number in range(3000)}
+            for key, row in rows.items():
+                job.record(key, row)
+            job.save()
+            pages = job.pages()
+            seen = [*next(pages).keys]
+            # In the middle of reading, as where the listings are compared with the base while outcomes come in.
+            job.record("zz", BaseRow("s", "t", None))
+            job.save()
+            seen += [key for page in pages for key in page.keys]
+            assert set(seen) - {"zz"} == set(rows)
+            job.close()
+        with contextlib.closing(sqlite3.connect(self.path / "state.db")) as connection:
+            return connection.execute("PRAGMA journal_mode").fetchone()[0]
