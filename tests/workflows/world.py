@@ -25,9 +25,8 @@ from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.mirror import mirror
 from tests.engine.stores import content, contents, listed, store
 
-
 PLAIN = {"retries": 1, "transfers": 2, "max_delete": "100%", "lease": False}
-"""Rules under which a run does what a test is about, and nothing else; tests/workflows/test_lease.py is about leases."""
+"""Rules under which a run does what a test is about, and nothing else: tests/workflows/test_lease.py has leases."""
 
 
 class MemoryPlace:
