@@ -146,6 +146,12 @@ class Sandbox:
         number = next(self._serial)
         getattr(self, side).edit(how, key, other, f"{number:06}".encode() + b"." * (number % 5), when)
 
+    def let_pass(self, dice):
+        """Let some time pass, in which both sides are edited, the source more than the target."""
+        chance = random.Random(dice)
+        self.work("source", chance.random(), chance.randint(0, 5))
+        self.work("target", chance.random(), chance.randint(0, 2))
+
     def set_clock(self, skew):
         """Have the clock of the following runs differ from everybody else's by seconds."""
         self._skew = skew

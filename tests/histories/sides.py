@@ -153,7 +153,7 @@ class Bucket:
         elif (old := self.read().get(key)) is not None:
             if how in {"same size", "touch", "append", "truncate"}:
                 new = {
-                    "same size": data[: len(old)],
+                    "same size": data.ljust(len(old), b".")[: len(old)],
                     "touch": old,
                     "append": old + data,
                     "truncate": old[: len(old) // 2],

@@ -53,14 +53,6 @@ def history(source, target, secrets=()):
             self.box.work("source", dice, 12)
             self.box.work("target", dice + 1, 6)
 
-        @rule(dice=DICE, edits=st.integers(1, 8))
-        def edit_the_source(self, dice, edits):
-            self.box.work("source", dice, edits)
-
-        @rule(dice=DICE, edits=st.integers(1, 4))
-        def tamper_with_the_target(self, dice, edits):
-            self.box.work("target", dice, edits)
-
         @rule(skew=st.sampled_from([0.0, HOUR, -HOUR, 24 * HOUR, -24 * HOUR, 0.5, -0.5]))
         def the_clock_jumps(self, skew):
             self.box.set_clock(skew)
@@ -78,13 +70,15 @@ def history(source, target, secrets=()):
             self.box.restore_state(number)
 
         @rule(
+            dice=DICE,
             compare=COMPLETE,
             transfers=st.sampled_from([1, 4]),
             accept=st.booleans(),
             server_copy=st.booleans(),
             lease=st.booleans(),
         )
-        def mirror(self, compare, transfers, accept, server_copy, lease):
+        def mirror(self, *, dice, compare, transfers, accept, server_copy, lease):
+            self.box.let_pass(dice)
             self.box.mirror(
                 delete=True,
                 compare=compare,
@@ -95,12 +89,14 @@ def history(source, target, secrets=()):
             )
 
         @rule(
+            dice=DICE,
             compare=COMPLETE,
             delete=st.booleans(),
             limit=st.sampled_from(["0", "1", "25%", "50%", "100%"]),
             empty=st.booleans(),
         )
-        def mirror_within_limits(self, compare, delete, limit, empty):
+        def mirror_within_limits(self, dice, compare, delete, limit, empty):
+            self.box.let_pass(dice)
             self.box.mirror(compare=compare, delete=delete, max_delete=limit, allow_empty_source=empty)
 
         @rule(delete=st.booleans())
@@ -108,20 +104,27 @@ def history(source, target, secrets=()):
             self.box.run(dry_run=True, delete=delete)
 
         @rule(
-            moment=st.integers(1, 60), keep_base=st.booleans(), delete=st.booleans(), transfers=st.sampled_from([1, 3])
+            dice=DICE,
+            moment=st.integers(1, 60),
+            keep_base=st.booleans(),
+            delete=st.booleans(),
+            transfers=st.sampled_from([1, 3]),
         )
-        def crash(self, moment, keep_base, delete, transfers):
+        def crash(self, dice, moment, keep_base, delete, transfers):
+            self.box.let_pass(dice)
             self.box.crash(moment, keep_base=keep_base, delete=delete, transfers=transfers)
 
         @rule(
+            dice=DICE,
             seed=st.integers(0, 999),
             rate=st.sampled_from([0.05, 0.2, 0.5]),
             retries=st.integers(1, 3),
             compare=COMPLETE,
             delete=st.booleans(),
         )
-        def stumble(self, seed, rate, retries, compare, delete):
-            self.box.stumble(seed, rate, retries=retries, compare=compare, delete=delete)
+        def stumble(self, *, dice, seed, rate, retries, compare, delete):
+            self.box.let_pass(dice)
+            self.box.stumble(seed, rate, retries=retries, compare=compare, delete=delete, server_copy=dice % 2 == 0)
 
     return History
 
