@@ -60,7 +60,8 @@ def bucket(moto_s3, folder, monkeypatch):
     return name
 
 
-VOLUMES = [(), ("-vvv",), ("--json",)]
+VOLUMES = [("-vvv",), ("--json",)]
+"""All that can be said, in words and in events; whoever asks for less gets a part of the words."""
 
 
 @pytest.mark.parametrize("volume", VOLUMES, ids=str)
