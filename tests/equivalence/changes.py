@@ -124,7 +124,7 @@ def copied_again(work: Work, record: Record, _: Pair) -> None:
     _add(record, counts__updated=count, counts__unchanged=-count, verified__md5=count)
     _add(record, requests__source__get=count, requests__target__put=count)
     _add(record, bytes_transferred=sum(len(new.data) for new in unknown.values()))
-    told = {"event": "action_finished", "action": "update", "reason": "no-base", "status": "done"}
+    told = {"event": "action_finished", "action": "update", "reason": "no-base", "status": "done", "kept": False}
     record.events |= {key: {**told, "size": len(new.data)} for key, new in unknown.items()}
 
 

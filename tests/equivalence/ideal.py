@@ -74,11 +74,12 @@ def _events(work: Work, *, dry: bool) -> dict[str, Any]:
     }
     told = {key: dict(zip(("action", "reason", "size"), action, strict=True)) for key, action in actions.items()}
     if dry:
-        return {key: {"event": "action_planned", **action} for key, action in told.items()}
+        return {key: {"event": "action_planned", "kept": False, **action} for key, action in told.items()}
     failure = {"status": "failed", "cause": "UnavailableError"}
     return {
         key: {
             "event": "action_finished",
+            "kept": False,
             **action,
             **({**failure, "error": _refusal(work, key)} if key in work.failed | work.stuck else {"status": "done"}),
         }

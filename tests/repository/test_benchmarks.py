@@ -460,7 +460,8 @@ class TestCommand:
         up, listed = results.cases
         assert {run.family for run in up.runs} == {"cloudsync", "rclone", "fsspec"}
         assert {run.family for run in listed.runs} == {"cloudsync", "rclone"}
-        assert up.requests["cloudsync"]["put"] == 10
+        # The ten objects, the lease, and the tries by which it is found out which conditions the server honours.
+        assert 10 < up.requests["cloudsync"]["put"] < 25
         assert listed.requests["cloudsync"] == {"list": 2}
         assert all(run.wall > 0 and run.cpu > 0 and run.peak > MIB for case in results.cases for run in case.runs)
         assert not [path for path in tmp_path.iterdir() if path != file]

@@ -24,7 +24,27 @@ if TYPE_CHECKING:
     from cloudsync_core.testing.place import Place
     from cloudsync_core.testing.remote import TestResult
 
-CLAUSES = ("L1", "L2", "L3", "L4", "S1", "G1", "G2", "P1", "P2", "P3", "P4", "D1", "D2", "D3", "E1", "C1", "T1")
+CLAUSES = (
+    "L1",
+    "L2",
+    "L3",
+    "L4",
+    "S1",
+    "G1",
+    "G2",
+    "P1",
+    "P2",
+    "P3",
+    "P4",
+    "P5",
+    "D1",
+    "D2",
+    "D3",
+    "D4",
+    "E1",
+    "C1",
+    "T1",
+)
 
 
 @click.command(cls=Command)
