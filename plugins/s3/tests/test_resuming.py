@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from cloudsync_core.errors import ThrottledError, UnavailableError
+from cloudsync_core.errors import ThrottledError, UnavailableError, UnsupportedOperationError
 from cloudsync_core.models import Attributes
 from tests.engine.remembered import ProcessDiesError, Remembered, body_of, dying
 from tests.servers.proxy import error
@@ -200,3 +200,9 @@ def test_a_list_of_uploads_that_has_pages(cut):
     cut.proxy.rule = page
     assert sorted((one.key, one.token) for one in cut.backend.leftovers()) == sorted(whole)
     assert all(request.query["prefix"] == "root/" for request in cut.proxy.requests if is_list_of_uploads(request))
+
+
+def test_E1_a_server_that_tells_of_no_uploads_is_said_to_be_one(rclone_s3, open_s3):
+    backend = open_s3(rclone_s3, rclone_s3.make_bucket(), "root", ordered_listing=False)
+    with pytest.raises(UnsupportedOperationError, match="does not tell which uploads are unfinished"):
+        list(backend.leftovers([]))

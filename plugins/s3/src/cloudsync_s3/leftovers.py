@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from cloudsync_core.backends.objectstore.ranges import Cutting
-from cloudsync_core.errors import UnexpectedBackendError
+from cloudsync_core.errors import UnexpectedBackendError, UnsupportedOperationError
 from cloudsync_core.unfinished import Leftover
 from cloudsync_s3 import lookup
 from cloudsync_s3.errors import FAILURES, is_code
@@ -30,9 +30,7 @@ def find(place: Place, recorded: Sequence[tuple[str, str]]) -> Iterator[Leftover
     more: dict[str, Any] = {}
     while True:
         with place.errors("list"):
-            page = place.connection.call(
-                "list_multipart_uploads", Bucket=place.bucket, Prefix=place.root, EncodingType="url", **more
-            )
+            page = _page(place, more)
             encoded = page.get("EncodingType") == "url"
             uploads = [(_text(entry["Key"], encoded=encoded), entry) for entry in page.get("Uploads", [])]
             following = _following(page, encoded=encoded)
@@ -80,6 +78,21 @@ def _probes(place: Place) -> Iterator[Leftover]:
         for info in page:
             if info.key.startswith(NAMES):
                 yield Leftover("temporary file", info.key, _PROBE, info.modified_ns, info.size, ours=True)
+
+
+def _page(place: Place, more: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return place.connection.call(
+            "list_multipart_uploads", Bucket=place.bucket, Prefix=place.root, EncodingType="url", **more
+        )
+    except FAILURES as failure:
+        # `rclone serve s3` takes the question for one about an upload without a name.
+        if is_code(failure, "NoSuchUpload"):
+            raise UnsupportedOperationError(
+                "this server does not tell which uploads are unfinished",
+                hint="Remove them where the server keeps them.",
+            ) from failure
+        raise
 
 
 def _following(page: dict[str, Any], *, encoded: bool) -> dict[str, Any] | None:
