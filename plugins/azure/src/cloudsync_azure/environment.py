@@ -107,7 +107,7 @@ class _Found:
         """
         pairs = [part.partition("=") for part in text.strip().strip(";").split(";")]
         if not all(name and equals for name, equals, _ in pairs):
-            raise ValueError("the connection string is damaged")
+            raise ValueError("the connection string is damaged: it has the form Name=value;Name=value")
         said = {name.strip().lower(): value.strip() for name, _, value in pairs}
         if said.get("usedevelopmentstorage", "").lower() == "true":
             return cls(_EMULATOR_ACCOUNT, _EMULATOR_URL, _EMULATOR_KEY)
