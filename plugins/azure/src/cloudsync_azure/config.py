@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-from urllib.parse import urlsplit
+from typing import ClassVar, Self
 
-from pydantic import ByteSize, Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import ByteSize, Field, FilePath, SecretStr, model_validator
 
-from cloudsync_core.options import BackendOptions
+from cloudsync_core.backends.objectstore.options import ServerOptions
 
 MIB = 1024 * 1024
 
@@ -22,8 +20,10 @@ LARGEST_BLOCK = 4000 * MIB
 _WAYS = ("connection_string", "account_key", "sas_token", "client_secret", "managed_identity", "anonymous")
 
 
-class AzureOptions(BackendOptions):
+class AzureOptions(ServerOptions):
     """Options of an Azure location."""
+
+    endpoint_examples: ClassVar = "https://account.blob.core.windows.net or http://127.0.0.1:10000/devstoreaccount1"
 
     account_name: str | None = Field(
         None,
@@ -95,26 +95,6 @@ class AzureOptions(BackendOptions):
         "50,000 blocks larger ones. Bytes, or text such as `8MiB`.",
     )
 
-    @field_validator("endpoint_url")
-    @classmethod
-    def _is_plain_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError(
-                "an endpoint is a URL such as https://account.blob.core.windows.net or "
-                "http://127.0.0.1:10000/devstoreaccount1"
-            )
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("an endpoint URL holds no credentials, query or fragment")
-        return url
-
-    @field_validator("ca_bundle")
-    @classmethod
-    def _is_absolute(cls, path: Path | None) -> Path | None:
-        return None if path is None else path.absolute()
-
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
         given = [name for name in _WAYS if getattr(self, name)]
@@ -128,8 +108,6 @@ class AzureOptions(BackendOptions):
             raise ValueError("client_id goes with client_secret, or with managed_identity")
         if self.tenant_id is not None and self.client_secret is None:
             raise ValueError("tenant_id goes with client_id and client_secret")
-        if self.ca_bundle is not None and not self.verify_tls:
-            raise ValueError("ca_bundle has no use with verify_tls: false")
         return self
 
     @property

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, Self
-from urllib.parse import urlsplit
+from typing import ClassVar, Literal, Self
 
 from pydantic import ByteSize, Field, FilePath, SecretStr, field_validator, model_validator
 
-from cloudsync_core.options import BackendOptions
+from cloudsync_core.backends.objectstore.options import ServerOptions
 
 MIB = 1024 * 1024
 
@@ -21,8 +20,10 @@ LARGEST_OBJECT = 5 * 1024 * 1024 * MIB
 """Bytes of an object (https://cloud.google.com/storage/quotas#objects)."""
 
 
-class GCSOptions(BackendOptions):
+class GCSOptions(ServerOptions):
     """Options of a location on Google Cloud Storage."""
+
+    endpoint_examples: ClassVar = "http://127.0.0.1:4443 or https://storage.example.com"
 
     endpoint_url: str | None = Field(
         None,
@@ -75,21 +76,9 @@ class GCSOptions(BackendOptions):
         "Bytes, or text such as `8MiB`.",
     )
 
-    @field_validator("endpoint_url")
+    @field_validator("service_account_file")
     @classmethod
-    def _is_plain_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("an endpoint is a URL such as http://127.0.0.1:4443 or https://storage.example.com")
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("an endpoint URL holds no credentials, query or fragment")
-        return url
-
-    @field_validator("ca_bundle", "service_account_file")
-    @classmethod
-    def _is_absolute(cls, path: Path | None) -> Path | None:
+    def _file_is_absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.absolute()
 
     @field_validator("service_account_json")
@@ -112,8 +101,6 @@ class GCSOptions(BackendOptions):
         given = [name for name in named if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"{given[0]} excludes {given[1]}: it would be unclear whose credentials are used")
-        if self.ca_bundle is not None and not self.verify_tls:
-            raise ValueError("ca_bundle has no use with verify_tls: false")
         return self
 
     @property

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal, Self
-from urllib.parse import urlsplit
+from typing import ClassVar, Literal, Self
 
-from pydantic import ByteSize, Field, FilePath, SecretStr, field_validator, model_validator
+from pydantic import ByteSize, Field, FilePath, SecretStr, model_validator
 
-from cloudsync_core.options import BackendOptions
+from cloudsync_core.backends.objectstore.options import ServerOptions
 
 MIB = 1024 * 1024
 LARGEST_REQUEST = 5 * 1024 * MIB
@@ -20,8 +18,10 @@ DIRECTORY_BUCKET = "--x-s3"
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-overview.html)."""
 
 
-class S3Options(BackendOptions):
+class S3Options(ServerOptions):
     """Options of an S3 location."""
+
+    endpoint_examples: ClassVar = "http://127.0.0.1:9000 or https://s3.example.com"
 
     endpoint_url: str | None = Field(
         None,
@@ -93,23 +93,6 @@ class S3Options(BackendOptions):
         "least 16MiB, and those of more than 10,000 parts larger ones. Bytes, or text such as `8MiB`.",
     )
 
-    @field_validator("endpoint_url")
-    @classmethod
-    def _is_plain_url(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ValueError("an endpoint is a URL such as http://127.0.0.1:9000 or https://s3.example.com")
-        if parts.username is not None or parts.query or parts.fragment:
-            raise ValueError("an endpoint URL holds no credentials, query or fragment")
-        return url
-
-    @field_validator("ca_bundle")
-    @classmethod
-    def _is_absolute(cls, path: Path | None) -> Path | None:
-        return None if path is None else path.absolute()
-
     @model_validator(mode="after")
     def _no_contradiction(self) -> Self:
         if (self.access_key_id is None) != (self.secret_access_key is None):
@@ -120,8 +103,6 @@ class S3Options(BackendOptions):
             raise ValueError("anonymous excludes access_key_id and profile")
         if self.profile is not None and self.access_key_id is not None:
             raise ValueError("profile excludes access_key_id: it would be unclear whose credentials are used")
-        if self.ca_bundle is not None and not self.verify_tls:
-            raise ValueError("ca_bundle has no use with verify_tls: false")
         return self
 
     def credentials(self) -> tuple[object, ...]:
