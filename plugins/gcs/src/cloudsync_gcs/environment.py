@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import datetime as dt
 import os
 import threading
@@ -97,18 +98,19 @@ class Environment:
             self._tokens.close()
 
 
-class _Tokens:
+class _Tokens(abc.ABC):
     """Where tokens come from."""
 
+    @abc.abstractmethod
     def headers(self) -> Mapping[str, str]:
-        raise NotImplementedError
+        """Return the headers of now that hold one."""
 
     def refused(self, begun: float) -> bool:
         """See `Environment.refused`."""
         del begun
         return False
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - what is given is not closed
         """See `Environment.close`."""
 
 
