@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cloudsync_core.api import mirror, open_backend
+    from cloudsync_core.api.mirroring import mirror, open_backend
     from cloudsync_core.backend import Backend
     from cloudsync_core.body import Body, ObjectReader
     from cloudsync_core.capabilities import Capabilities
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport
 
 _HOMES = {
-    "api": ("mirror", "open_backend"),
+    "api.mirroring": ("mirror", "open_backend"),
     "backend": ("Backend",),
     "body": ("Body", "ObjectReader"),
     "capabilities": ("Capabilities",),

@@ -35,7 +35,13 @@ The class says what went wrong; `exit_code` says how a command ends; a backend's
     │   ├── PlanFileError
     │   ├── StateError
     │   ├── LeaseHeldError
-    │   └── LeaseLostError
+    │   ├── LeaseLostError
+    │   ├── ChannelError
+    │   ├── UnsupportedFormatError
+    │   ├── ReleaseConflictError
+    │   └── ManifestError
+    ├── DamagedUpdateError
+    ├── DeliveryError
     └── CancelledError                  exit 130
 
 No message holds a secret: whoever raises one of these leaves credentials out of it.
@@ -294,6 +300,38 @@ class LeaseHeldError(RunError):
 
 class LeaseLostError(RunError):
     """The run could not keep other runs from the target any longer, and stopped writing."""
+
+
+class ChannelError(RunError):
+    """A channel cannot be used as asked: its name is somebody else's, or what is there is not a channel's."""
+
+
+class UnsupportedFormatError(RunError):
+    """Something was written by a newer cloudsync, in a format that this one does not know; the message says which."""
+
+
+class ReleaseConflictError(RunError):
+    """Somebody else moved the pointer of a release in the meantime; it was left as it is."""
+
+
+class ManifestError(RunError):
+    """A release's manifest is damaged, missing, or names a path outside the tree; nothing of it is used."""
+
+
+class DamagedUpdateError(CloudSyncError):
+    """What is in a channel under the name of an update is none, or is damaged; the message names the key."""
+
+
+class DeliveryError(CloudSyncError):
+    """An update could not be delivered.
+
+    Attributes:
+        retry: the same delivery may succeed later; otherwise the update is parked at once.
+    """
+
+    def __init__(self, message: str, *, retry: bool = True, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry = retry
 
 
 class CancelledError(CloudSyncError):

@@ -1,4 +1,4 @@
-"""What a Python program calls: one function a workflow, and the door to every backend."""
+"""Mirrors from Python, and the door to every backend."""
 
 from __future__ import annotations
 
