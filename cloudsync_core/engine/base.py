@@ -13,12 +13,14 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
+from cloudsync_core import keys
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.diff import BasePage, BaseRow
+from cloudsync_core.engine.part import Part
 
 PAGE_LENGTH = 2000
 
@@ -34,10 +36,15 @@ BATCHES_WAITING = 4
 Batch = Mapping[str, BaseRow | None]
 """What is known of some keys; `None` where a key is on neither side any more."""
 
-_PAGE = """
+_COLUMNS = """
 SELECT json_group_array(key), json_group_array(source), json_group_array(target), json_group_array(digest)
-FROM (SELECT key, source, target, digest FROM base WHERE job = ? AND key > ? ORDER BY key LIMIT ?)
+FROM (SELECT key, source, target, digest FROM base WHERE job = ? AND {} ORDER BY key LIMIT ?)
 """
+_PAGE = _COLUMNS.format("key > ? AND (? IS NULL OR key < ?)")
+_PAGE_FROM = _COLUMNS.format("key >= ? AND (? IS NULL OR key < ?)")
+_PAGE_OF_NAMES = _COLUMNS.format("key IN (SELECT value FROM json_each(?))")
+_PAGE_OF_ONE = _COLUMNS.format("key = ?")
+_AFTER_SLASH = chr(ord("/") + 1)
 _WRITE = """
 INSERT OR REPLACE INTO base (job, key, source, target, digest)
 SELECT ?, json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
@@ -84,22 +91,53 @@ class JobState:
         """The database, and the job's number in it."""
         return self._database, self._number
 
-    def pages(self) -> Iterator[BasePage]:
+    def pages(self, part: Part | None = None) -> Iterator[BasePage]:
         """Yield the base in key order, all that was noted so far; what is noted meanwhile does not disturb it.
+
+        Args:
+            part: only the keys of this part; by default all.
 
         Raises:
             StateError: the database cannot be used.
         """
         self.save()
-        after = ""
+        if part is None:
+            yield from self._below("")
+            return
+        for names, folder in part.batches(PAGE_LENGTH):
+            if folder is None:
+                yield from self._named(names)
+            else:
+                yield from self._below(keys.folder(folder))
+
+    def _below(self, start: str) -> Iterator[BasePage]:
+        after, before = start, start[:-1] + _AFTER_SLASH if start else None
+        # The marker of the folder itself is below it, too.
+        query = _PAGE_FROM if start else _PAGE
         while True:
-            with self._database.using() as connection:
-                columns = connection.execute(_PAGE, (self._number, after, PAGE_LENGTH)).fetchone()
-            names, sources, targets, digests = map(json.loads, columns)
-            if not names:
+            page = self._page(query, (self._number, after, before, before, PAGE_LENGTH))
+            if not page.keys:
                 return
-            yield BasePage(names, sources, targets, digests)
-            after = names[-1]
+            yield page
+            after, query = page.keys[-1], _PAGE
+
+    def _named(self, names: Sequence[str]) -> Iterator[BasePage]:
+        text = json.dumps(names)
+        # SQLite ends a text of JSON at such a character; the names that have one go alone.
+        if r"\u0000" in text:
+            for name in names:
+                page = self._page(_PAGE_OF_ONE, (self._number, name, 1))
+                if page.keys:
+                    yield page
+        else:
+            page = self._page(_PAGE_OF_NAMES, (self._number, text, PAGE_LENGTH))
+            if page.keys:
+                yield page
+
+    def _page(self, query: str, values: tuple[object, ...]) -> BasePage:
+        with self._database.using() as connection:
+            columns = connection.execute(query, values).fetchone()
+        return BasePage(*map(json.loads, columns))
 
     def record(self, key: str, row: BaseRow) -> None:
         """Remember that both sides were equal, and what they were then."""

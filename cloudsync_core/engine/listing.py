@@ -27,6 +27,7 @@ def list_side(
     side: Side,
     scope: Filter,
     *,
+    prefix: str = "",
     sort: bool,
     include: Callable[[ObjectInfo], bool] | None,
     stop: threading.Event,
@@ -38,6 +39,7 @@ def list_side(
         backend: the side.
         side: for messages.
         scope: the job's filter.
+        prefix: only what lies under it; "" for everything.
         sort: sort externally instead of trusting the backend's order.
         include: the plugins' say, asked in the reader's own thread, or `None`.
         stop: ends the listing with `CancelledError`.
@@ -47,7 +49,7 @@ def list_side(
         ListingOrderError: the backend promises order and broke its promise.
         BackendError: the listing cannot be completed.
     """
-    pages = backend.list(prune=scope.prunes)
+    pages = backend.list(prefix, prune=scope.prunes)
     if sort or not backend.capabilities.ordered_listing:
         pages = sort_pages(_until_stopped(pages, stop))
     checked = _check_order(pages, side, backend.location)
