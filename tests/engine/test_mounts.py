@@ -5,9 +5,10 @@ import sqlite3
 
 import pytest
 
-from cloudsync_core.engine import mounts, state
+from cloudsync_core import mounts
+from cloudsync_core.engine import state
 from cloudsync_core.engine.diff import BaseRow
-from cloudsync_core.engine.mounts import network_file_system
+from cloudsync_core.mounts import network_file_system, without_events
 from cloudsync_core.engine.state import State
 
 ROOT = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw"
@@ -43,6 +44,16 @@ def test_the_deepest_mount_counts_and_of_two_on_one_place_the_last(mounted, tmp_
     assert network_file_system(share / "disk/x", mounted((share / "disk", "ext4"), (share, "nfs"))) is None
     assert network_file_system(share / "x", mounted((share, "nfs"), (share, "tmpfs"))) is None
     assert network_file_system(share / "x", mounted((share, "tmpfs"), (share, "nfs"))) == "nfs"
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "fuse.rclone", "fuse", "9p", "virtiofs"])
+def test_what_others_write_to_has_no_events(mounted, tmp_path, kind):
+    assert without_events(tmp_path / "share/folder", mounted((tmp_path / "share", kind))) == kind
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "tmpfs", "overlay", "fuseblk"])
+def test_what_this_machine_alone_writes_to_has_events(mounted, tmp_path, kind):
+    assert without_events(tmp_path / "disk", mounted((tmp_path / "disk", kind))) is None
 
 
 def test_a_link_leads_to_where_it_leads(mounted, tmp_path):
