@@ -18,7 +18,17 @@ if TYPE_CHECKING:
     from cloudsync_core.backend import Backend
     from cloudsync_core.body import Body, ObjectReader
     from cloudsync_core.capabilities import Capabilities
-    from cloudsync_core.config.model import Config, HeaderRuleConfig, LocationConfig, MirrorJob, PluginsConfig
+    from cloudsync_core.config.model import (
+        Config,
+        FetchJob,
+        HeaderRuleConfig,
+        LocationConfig,
+        MirrorJob,
+        PluginsConfig,
+        PublishJob,
+        ReleaseJob,
+        SubscribeJob,
+    )
     from cloudsync_core.errors import CloudSyncError
     from cloudsync_core.models import (
         ALWAYS,
@@ -43,7 +53,17 @@ _HOMES = {
     "backend": ("Backend",),
     "body": ("Body", "ObjectReader"),
     "capabilities": ("Capabilities",),
-    "config.model": ("Config", "HeaderRuleConfig", "LocationConfig", "MirrorJob", "PluginsConfig"),
+    "config.model": (
+        "Config",
+        "FetchJob",
+        "HeaderRuleConfig",
+        "LocationConfig",
+        "MirrorJob",
+        "PluginsConfig",
+        "PublishJob",
+        "ReleaseJob",
+        "SubscribeJob",
+    ),
     "errors": ("CloudSyncError",),
     "models": (
         "ALWAYS",
@@ -79,6 +99,7 @@ __all__ = [
     "Config",
     "DeleteResult",
     "Digest",
+    "FetchJob",
     "Gap",
     "HeaderRuleConfig",
     "Identity",
@@ -90,9 +111,12 @@ __all__ = [
     "Outcome",
     "Page",
     "PluginsConfig",
+    "PublishJob",
     "PutCondition",
+    "ReleaseJob",
     "RunInfo",
     "RunReport",
+    "SubscribeJob",
     "Version",
     "mirror",
     "open_backend",

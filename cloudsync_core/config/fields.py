@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from cloudsync_core.channels import names, topics
 from cloudsync_core.config import secrets
 from cloudsync_core.config.problems import KeyPath
 from cloudsync_core.engine.bandwidth import Timetable
 from cloudsync_core.engine.patterns import problem
 from cloudsync_core.engine.policy import DeleteLimit
 from cloudsync_core.engine.quantities import parse_bytes, show_bytes
-from cloudsync_core.errors import printable
+from cloudsync_core.errors import ConfigError, printable
+
+_SHORTEST = 0.05
 
 NESTED = "nested"
 """The type of errors whose `ctx["path"]` leads on from the field to the value that is wrong."""
@@ -56,7 +60,7 @@ def _check_references(value: Any) -> Any:
 
 def _without_references(text: str) -> str:
     if secrets.has_reference(text):
-        raise ValueError("${…} is not looked up here, only in urls, options and header values")
+        raise ValueError("${…} is not looked up here, only in urls, options, header values and secrets")
     return text
 
 
@@ -124,6 +128,48 @@ def _operations(value: object) -> object:
     return float(value)
 
 
+def _name(text: str) -> str:
+    if names.problem(text) is not None:
+        raise ValueError("a name begins with a letter or a digit and holds only those, '.', '_' and '-', 64 at most")
+    return text
+
+
+def _topic_pattern(pattern: str) -> str:
+    try:
+        topics.TopicFilter([pattern])
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    return pattern
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise ValueError("must be a number of seconds")
+    return float(value)
+
+
+def _some_seconds(value: float) -> float:
+    if value < _SHORTEST:
+        raise ValueError(f"must be at least {_SHORTEST} seconds")
+    return value
+
+
+def _start(value: object) -> object:
+    if value in ("earliest", "latest") or isinstance(value, float):
+        return value
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError("must be 'earliest', 'latest', or a time with its zone: '2026-11-20T20:00:00Z'")
+    return moment.timestamp()
+
+
+def _show_start(start: str | float) -> str:
+    return start if isinstance(start, str) else datetime.fromtimestamp(start, UTC).isoformat()
+
+
 Literally = Annotated[str, Field(min_length=1), AfterValidator(_without_references)]
 """Text that is taken as it is written."""
 
@@ -181,3 +227,35 @@ OperationRate = Annotated[
     float, BeforeValidator(_operations, json_schema_input_type=Annotated[float, Field(gt=0, title="number")])
 ]
 """Operations a second."""
+
+Name = Annotated[
+    Literally,
+    AfterValidator(_name),
+    WithJsonSchema({"type": "string", "title": "name", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}),
+]
+"""The name of a publisher, a subscriber or a pointer."""
+
+TopicPattern = Annotated[Literally, AfterValidator(_topic_pattern), Field(title="topic pattern")]
+"""A pattern by which a subscriber chooses topics."""
+
+Pause = Annotated[
+    float, BeforeValidator(_seconds, json_schema_input_type=Annotated[float, Field(ge=0, title="number")])
+]
+"""Seconds, or none."""
+
+Interval = Annotated[
+    float,
+    BeforeValidator(_seconds, json_schema_input_type=Annotated[float, Field(ge=_SHORTEST, title="number")]),
+    AfterValidator(_some_seconds),
+]
+"""Seconds between two things."""
+
+if TYPE_CHECKING:
+    Start = Converted[str | float, str | float]
+else:
+    Start = Annotated[
+        str | float,
+        BeforeValidator(_start, json_schema_input_type=Annotated[str, Field(min_length=1)]),
+        PlainSerializer(_show_start, return_type=str),
+    ]
+    """Where a subscriber begins: `earliest`, `latest`, or seconds since the epoch."""

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.environment import local_path
+from cloudsync_core.config.jobs.parts import WithHeaders
 from cloudsync_core.config.loader import LoadedConfig
-from cloudsync_core.config.model import Job, LocationConfig
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.problems import KeyPath, Problem, config_error, dotted
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.policy import HeaderRule
@@ -78,7 +79,7 @@ def open_location(
         raise ConfigError(_placed(error, loaded, (*at, "url")), hint=error.hint) from None
 
 
-def header_rules(job: Job, *, resolver: Resolver, at: KeyPath = ()) -> tuple[HeaderRule, ...]:
+def header_rules(job: WithHeaders, *, resolver: Resolver, at: KeyPath = ()) -> tuple[HeaderRule, ...]:
     """Return the header rules of a job as the engine applies them, their references looked up.
 
     Args:

@@ -52,7 +52,13 @@ def _default(option: Mapping[str, Any]) -> str:
     default = option.get("default")
     if default in (None, [], {}):
         return "none"
+    if isinstance(default, float):
+        return f"`{default:g}`"
     return f"`{default}`" if isinstance(default, str) else f"`{json.dumps(default)}`"
+
+
+def _plural(noun: str) -> str:
+    return f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def _type(option: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
@@ -62,7 +68,7 @@ def _type(option: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
         return str(whole["$defs"][option["$ref"].rpartition("/")[2]]["title"])
     if option.get("type") == "array":
         item = option["items"]
-        return f"list of {item.get('title') or _type(item, whole)}s"
+        return f"list of {_plural(item.get('title') or _type(item, whole))}"
     return _scalar_type(option)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,13 +20,26 @@ def schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **_without_null(Config.model_json_schema(mode="validation"))}
 
 
-def option_names(path: KeyPath) -> set[str]:
-    """Return the names of the options that can stand in the mapping at `path`; empty where any name can."""
-    whole = schema()
+def option_names(path: KeyPath, kind: str = "") -> set[str]:
+    """Return the names of the options that can stand in the mapping at `path`; empty where any name can.
+
+    Args:
+        path: in a configuration.
+        kind: the title of the model of the job that the path leads into, if it does.
+    """
+    whole = _whole()
     nodes: list[Mapping[str, Any]] = [whole]
+    sections = [section for section in whole["$defs"].values() if section["title"] == kind]
+    if sections and path[:1] == ("jobs",) and len(path) > 1:
+        nodes, path = sections, path[2:]
     for part in path:
         nodes = [child for node in nodes for child in _children(node, part, whole)]
     return {name for node in nodes for shape in _shapes(node, whole) for name in shape.get("properties", {})}
+
+
+@functools.cache
+def _whole() -> Mapping[str, Any]:
+    return schema()
 
 
 def _without_null(node: Any) -> Any:
@@ -37,7 +51,8 @@ def _without_null(node: Any) -> Any:
     kept = {name: _without_null(value) for name, value in node.items() if not (name == "default" and value is None)}
     alternatives = [item for item in kept.pop("anyOf", []) if item != {"type": "null"}]
     if len(alternatives) == 1:
-        return {**alternatives[0], **kept}
+        # The title of the type tells more than the one that pydantic makes of the option's name.
+        return {**kept, **alternatives[0]}
     return {**kept, "anyOf": alternatives} if alternatives else kept
 
 

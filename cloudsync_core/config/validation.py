@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from cloudsync_core.config import schema
 from cloudsync_core.config.fields import NESTED
+from cloudsync_core.config.jobs.kinds import KINDS
 from cloudsync_core.config.problems import KeyPath, Problem
 
 _KEY = "[key]"
+_OPTION_OF_A_JOB = len(("jobs", "name", "option"))
 _LISTED = 12
 """Names that a message lists when none is near."""
 
@@ -43,7 +45,7 @@ def explain(error: ValidationError, at: KeyPath = ()) -> list[Problem]:
         error: from one of the models of `cloudsync_core.config.model`.
         at: where in a configuration the model stands; `("jobs", name)` for a job.
     """
-    return [_problem(details, at) for details in error.errors(include_url=False, include_input=False)]
+    return [_problem(details, at, error.title) for details in error.errors(include_url=False, include_input=False)]
 
 
 def suggestion(name: str, known: list[str]) -> str:
@@ -55,18 +57,29 @@ def suggestion(name: str, known: list[str]) -> str:
     return f"there is: {listed}" if listed else "there is none"
 
 
-def _problem(details: Any, at: KeyPath) -> Problem:
+def _problem(details: Any, at: KeyPath, kind: str) -> Problem:
     context = details.get("ctx", {})
     path: KeyPath = (*at, *details["loc"])
+    if not at and path[:1] == ("jobs",) and path[2:3] not in ((), (_KEY,)):
+        # pydantic names the kind of the job, which stands nowhere in the file.
+        kind, path = str(path[2]), (*path[:2], *path[3:])
     if details["type"] == NESTED:
         path = (*path, *context["path"])
     if path and path[-1] == _KEY:
         path = path[:-1]
     if details["type"] == "extra_forbidden":
-        return Problem(path, _unknown(path))
+        return Problem(path, _unknown(path, kind))
     message = _MESSAGES.get(details["type"])
     return Problem(path, details["msg"] if message is None else message.format(**context))
 
 
-def _unknown(path: KeyPath) -> str:
-    return f"unknown option; {suggestion(str(path[-1]), sorted(schema.option_names(path[:-1])))}"
+def _unknown(path: KeyPath, kind: str) -> str:
+    others = _kinds_with(str(path[-1])) if path[:1] == ("jobs",) and len(path) == _OPTION_OF_A_JOB else []
+    known = schema.option_names(path[:-1], kind)
+    if others and not difflib.get_close_matches(str(path[-1]), known, n=1):
+        return f"unknown option of a {kind}; it is one of a {' or a '.join(others)}"
+    return f"unknown option; {suggestion(str(path[-1]), sorted(known))}"
+
+
+def _kinds_with(option: str) -> list[str]:
+    return [kind for kind in KINDS if option in schema.option_names(("jobs", ""), kind)]

@@ -206,7 +206,7 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("workflow: sync", "workflow: must be 'mirror'"),
+            ("workflow: sync", "workflow: must be 'mirror', 'publish' or 'watch'"),
             ("delete: yes", "delete: must be true or false (yes, no, on and off are text)"),
             ("delete: 1", "delete: must be true or false (yes, no, on and off are text)"),
             ("max_delete: lots", "max_delete: 'lots' is neither a number of objects (100) nor a percentage (25%)"),
@@ -243,7 +243,10 @@ class TestOptions:
             ("verify: md5", "verify: must be 'digest' or 'size'"),
             ("compare: 5", "compare: must be text; put it in quotes"),
             ("compare: ''", "compare: must not be empty"),
-            ("compare: ${env:HOW}", "compare: ${…} is not looked up here, only in urls, options and header values"),
+            (
+                "compare: ${env:HOW}",
+                "compare: ${…} is not looked up here, only in urls, options, header values and secrets",
+            ),
             ("exclude: '*.tmp'", "exclude: must be a list: put the text in [ ]"),
             ("exclude: {a: b}", "exclude: must be a list"),
             ("exclude: [5]", "exclude[0]: must be text; put it in quotes"),

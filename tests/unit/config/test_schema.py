@@ -97,7 +97,8 @@ class TestOptionNames:
     def test_along_the_sections(self):
         assert option_names(()) == {"version", "state", "plugins", "jobs"}
         assert option_names(("plugins",)) == {"allow", "deny"}
-        assert option_names(("jobs", "a", "source")) == {"url", "options"}
+        assert option_names(("jobs", "a", "source"), "mirror job") == {"url", "options"}
+        assert option_names(("jobs", "a", "source"), "subscribe job") == {"channel"}
         assert "cache_control" in option_names(("jobs", "a", "headers", 3))
 
     @pytest.mark.parametrize(
