@@ -49,6 +49,13 @@ Point = Literal[
     "state.txn.committed",  # what was written there is saved
     "del.state.committed",  # so is that an object is gone
     "run.summary.written",  # how the run ended is saved
+    "release.base.read",  # what is live is known, and nothing of the new release is there
+    "release.compared",  # what has to be sent is known
+    "release.sent",  # every object of the new release is in its place
+    "release.verified",  # that was looked at
+    "release.manifest.written",  # the release is complete, and nothing points to it
+    "release.pointer.moved",  # readers see it
+    "release.pruned.manifest",  # the manifest of an old release is gone, its objects are not
     "lease.removed",  # other runs may write to the target
     "shutdown.begin",  # the base is about to be saved for the last time
 ]

@@ -23,6 +23,8 @@ OF_DIRECTORIES = frozenset({
 })  # fmt: skip
 OF_UPLOADS_IN_PARTS = frozenset({"put.temp.opened", "put.part.sent", "put.complete.sent", "put.complete.acked"})
 OF_COPIES = frozenset({"copy.server.acked"})
+OF_RELEASES = frozenset(point for point in POINTS if point.startswith("release."))
+"""Those that no mirror passes: see tests/releases/test_crashes.py."""
 
 INTO_DIRECTORIES = OF_EVERY_RUN | OF_TRANSFERS | OF_DIRECTORIES
 INTO_STORES = OF_EVERY_RUN | OF_TRANSFERS | OF_UPLOADS_IN_PARTS
@@ -100,7 +102,7 @@ def test_T3_every_point_in_the_code_is_a_name_of_the_list_and_the_reverse():
 
 
 def test_T3_every_point_is_passed_on_some_pair():
-    assert frozenset().union(*PASSED.values()) == POINTS
+    assert frozenset().union(*PASSED.values()) == POINTS - OF_RELEASES
 
 
 @pytest.mark.parametrize("pair", PASSED, ids=ids)
