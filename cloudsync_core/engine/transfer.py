@@ -58,12 +58,15 @@ class TransferRules:
         attributes: what the written objects carry.
         read_back: what neither store confirms by a digest is read from the target and compared.
         server_copy: let the provider copy where it can.
+        digest: an algorithm by which the digest of everything that passes is computed, whatever the stores tell; it is
+            then the one that an outcome names.
     """
 
     retry: RetryPolicy
     attributes: AttributeRules
     read_back: bool = True
     server_copy: bool = True
+    digest: str | None = None
 
 
 class Transfer:
@@ -200,6 +203,8 @@ class Transfer:
         info = reader.info
         body = reader.body(on_chunk=self._on_chunk)
         vouched = body.expected[0] if body.expected else None
+        if self._rules.digest is not None:
+            body.require(self._rules.digest)
         if vouched is None:
             body.require_any(_DIGEST)
 
@@ -222,7 +227,7 @@ class Transfer:
         if proof is None:
             raise self._wrong(action, written, attempts)
         hit("put.verified")
-        return _written(action, content, written, proof)
+        return _written(action, content, written, proof, self._rules.digest)
 
     def _own_object(self, action: Action, attempts: _Attempts) -> Outcome | None:
         """Return the outcome when the target's object is what an earlier attempt of ours has sent."""
@@ -235,7 +240,7 @@ class Transfer:
         for attempt in reversed(attempts.sent):
             sent = self._with_digests(action, attempt)
             if (proof := self._verification.proof(action.key, sent, found, acknowledged=False)) is not None:
-                return _written(action, sent, found, proof)
+                return _written(action, sent, found, proof, self._rules.digest)
         return None
 
     def _with_digests(self, action: Action, sent: Sent) -> Sent:
@@ -300,7 +305,8 @@ class _Attempts:
         self.unproven, self.wrong = written, None
 
 
-def _written(action: Action, sent: Sent, written: ObjectInfo, proof: str) -> Outcome:
+def _written(action: Action, sent: Sent, written: ObjectInfo, proof: str, algorithm: str | None) -> Outcome:
+    digests = [str(digest) for digest in sent.digests if algorithm in {None, digest.algorithm}]
     return Outcome(
         action,
         "done",
@@ -309,7 +315,7 @@ def _written(action: Action, sent: Sent, written: ObjectInfo, proof: str) -> Out
         verified=proof,
         written=written,
         source=sent.source,
-        digest=str(sent.digests[0]) if sent.digests else None,
+        digest=digests[0] if digests else None,
     )
 
 

@@ -72,6 +72,8 @@ class Execution:
         still_right: called before each action, in its worker thread; returns an error when it must not be performed.
             Without it, the objects that are to be replaced or deleted are all that is looked at again.
         kept_in: where objects of the target are kept aside before they are overwritten or deleted; `None` keeps none.
+        digest: of everything that passes, the digest by this algorithm is recorded; see `TransferRules`.
+        resumes: a later run would write the same keys, so that it can go on with the uploads that a crash leaves.
     """
 
     def __init__(
@@ -86,6 +88,8 @@ class Execution:
         lease: Lease,
         still_right: StillRight | None = None,
         kept_in: Backend | None = None,
+        digest: str | None = None,
+        resumes: bool = True,
     ) -> None:
         self._run = run
         self._context = context
@@ -102,6 +106,7 @@ class Execution:
             attributes=AttributeRules(context.headers),
             read_back=job.verify == "digest",
             server_copy=job.server_copy,
+            digest=digest,
         )
         bandwidth = Bandwidth(job.bwlimit, context.stop) if job.bwlimit.limits else None
         paced = None if bandwidth is None else bandwidth.take
@@ -112,7 +117,9 @@ class Execution:
             context.progress,
             context.stop,
             paced=paced,
-            unfinished=Unfinished(*base.place, kept=None if bandwidth is None else bandwidth.give_back),
+            unfinished=Unfinished(*base.place, kept=None if bandwidth is None else bandwidth.give_back)
+            if resumes
+            else None,
         )
         self._keeper = None
         if kept_in is not None:
