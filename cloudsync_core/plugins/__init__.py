@@ -1,6 +1,6 @@
 """What plugin authors import: the hook marker and the records."""
 
 from cloudsync_core.plugins.hookspecs import hookimpl
-from cloudsync_core.plugins.records import API_VERSION, BackendInfo, ComparatorInfo
+from cloudsync_core.plugins.records import API_VERSION, BackendInfo, ComparatorInfo, EventSourceInfo
 
-__all__ = ["API_VERSION", "BackendInfo", "ComparatorInfo", "hookimpl"]
+__all__ = ["API_VERSION", "BackendInfo", "ComparatorInfo", "EventSourceInfo", "hookimpl"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from cloudsync_core.plugins.hookspecs import hookimpl
-from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo
+from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo, EventSourceInfo
 
 FALLBACK: Final = BackendInfo(
     schemes=(),
@@ -46,6 +46,26 @@ def cloudsync_register_comparators() -> list[ComparatorInfo]:
         ComparatorInfo("mtime", "equal sizes and equal modification times are equal objects", _compare("Mtime")),
         ComparatorInfo("checksum", "equal digests are equal objects; reads what has none", _compare("Checksum")),
         ComparatorInfo("always", "no two objects are equal: everything is transferred", _compare("Always")),
+    ]
+
+
+@hookimpl
+def cloudsync_register_event_sources() -> list[EventSourceInfo]:
+    """Offer the event sources that need nothing but the core."""
+    return [
+        EventSourceInfo(
+            "local",
+            "what the system tells of changes in a directory",
+            "cloudsync_core.eventsources.local:LocalEvents",
+            schemes=("file",),
+            options="cloudsync_core.eventsources.local:LocalOptions",
+        ),
+        EventSourceInfo(
+            "poll",
+            "listings, compared with the one before: more often while something changes",
+            "cloudsync_core.eventsources.poll:PollEvents",
+            options="cloudsync_core.eventsources.poll:PollOptions",
+        ),
     ]
 
 

@@ -17,6 +17,7 @@ import pluggy
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.errors import CancelledError, CloudSyncError, PlanRejectedError, PluginError
+from cloudsync_core.event_source import EventSource, Watched
 from cloudsync_core.location import Location
 from cloudsync_core.models import ObjectInfo
 from cloudsync_core.options import BackendOptions
@@ -88,6 +89,10 @@ class Plugins:
         """Return the names that `compare:` takes, sorted."""
         return self._registry.comparators
 
+    def event_sources(self) -> tuple[str, ...]:
+        """Return the names of the event sources, sorted."""
+        return self._registry.event_sources
+
     def backend_info(self, scheme: str) -> BackendInfo:
         """Return the record of the backend that serves a scheme.
 
@@ -131,6 +136,24 @@ class Plugins:
         """
         owner, info = self._registry.comparator(name)
         return opening.make_comparator(info, owner)
+
+    def event_source(self, name: str, watched: Watched, options: Mapping[str, object] = _NO_OPTIONS) -> EventSource:
+        """Return the event source of that name, which watches from now on.
+
+        Args:
+            name: see `event_sources`.
+            watched: what it watches.
+            options: of the event source, as the user wrote them, secrets resolved.
+
+        Raises:
+            ConfigError: there is none of that name, or it cannot watch locations of that scheme.
+            OptionsError: the options do not fit its model.
+            PluginConflictError: several plugins claim it.
+            PluginError: its plugin fails to make it.
+            CloudSyncError: whatever the event source raises.
+        """
+        owner, info = self._registry.event_source(name)
+        return opening.open_event_source(info, owner, watched, options)
 
     def resolve_secret(self, ref: str) -> str | None:
         """Return the secret that a plugin knows by that reference, or `None`.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from cloudsync_core.models import ObjectInfo
-from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo
+from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo, EventSourceInfo
 from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ def cloudsync_register_backends() -> Sequence[BackendInfo]:  # type: ignore[empt
 @hookspec
 def cloudsync_register_comparators() -> Sequence[ComparatorInfo]:  # type: ignore[empty-body]
     """Offer comparators; called once, when plugins are loaded."""
+
+
+@hookspec
+def cloudsync_register_event_sources() -> Sequence[EventSourceInfo]:  # type: ignore[empty-body]
+    """Offer event sources; called once, when plugins are loaded."""
 
 
 @hookspec

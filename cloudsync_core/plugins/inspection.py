@@ -16,7 +16,7 @@ import pluggy
 
 from cloudsync_core.errors import PluginIncompatibleError
 from cloudsync_core.plugins import hookspecs
-from cloudsync_core.plugins.records import API_VERSION, BackendInfo, ComparatorInfo
+from cloudsync_core.plugins.records import API_VERSION, BackendInfo, ComparatorInfo, EventSourceInfo
 from cloudsync_core.plugins.status import FAILURES, Plugin, describe
 
 PREFIX = "cloudsync_"
@@ -25,7 +25,7 @@ PREFIX = "cloudsync_"
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _IMPORT_STRING = re.compile(r"[\w.]+:[\w.]+")
 
-Record = TypeVar("Record", BackendInfo, ComparatorInfo)
+Record = TypeVar("Record", BackendInfo, ComparatorInfo, EventSourceInfo)
 
 
 def examine(plugin: Plugin) -> Plugin:
@@ -34,7 +34,9 @@ def examine(plugin: Plugin) -> Plugin:
         callers = _hooks(plugin)
         backends = _records(callers, "cloudsync_register_backends", BackendInfo)
         comparators = _records(callers, "cloudsync_register_comparators", ComparatorInfo)
+        event_sources = _records(callers, "cloudsync_register_event_sources", EventSourceInfo)
         _check_backends(backends)
+        _check_event_sources(event_sources)
     except PluginIncompatibleError as error:
         return plugin.incompatible(str(error))
     except pluggy.PluginValidationError as error:
@@ -46,7 +48,9 @@ def examine(plugin: Plugin) -> Plugin:
         schemes=tuple(scheme for info in backends for scheme in info.schemes),
         hooks=tuple(sorted(caller.name.removeprefix(PREFIX) for caller in callers)),
     )
-    return dataclasses.replace(plugin, status=status, backends=backends, comparators=comparators)
+    return dataclasses.replace(
+        plugin, status=status, backends=backends, comparators=comparators, event_sources=event_sources
+    )
 
 
 def _hooks(plugin: Plugin) -> Sequence[pluggy.HookCaller]:
@@ -115,5 +119,14 @@ def _check_backends(backends: Iterable[BackendInfo]) -> None:
             if scheme in seen:
                 raise ValueError(f"it registers the scheme {scheme!r} twice")
             seen.add(scheme)
+        if not _IMPORT_STRING.fullmatch(info.options):
+            raise ValueError(f"the options {info.options!r} do not read 'module:name'")
+
+
+def _check_event_sources(event_sources: Iterable[EventSourceInfo]) -> None:
+    for info in event_sources:
+        schemes: object = info.schemes  # typed, by plugins that may not be
+        if not isinstance(schemes, tuple):
+            raise TypeError(f"the schemes of {info.factory!r} are no tuple: {schemes!r}")
         if not _IMPORT_STRING.fullmatch(info.options):
             raise ValueError(f"the options {info.options!r} do not read 'module:name'")

@@ -10,10 +10,11 @@ from typing import Any
 import pydantic
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.errors import CloudSyncError, OptionsError, PluginError, PluginLoadError
+from cloudsync_core.errors import CloudSyncError, ConfigError, OptionsError, PluginError, PluginLoadError
+from cloudsync_core.event_source import EventSource, Watched
 from cloudsync_core.location import Location
 from cloudsync_core.options import BackendOptions
-from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo
+from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo, EventSourceInfo
 from cloudsync_core.plugins.status import FAILURES, PluginStatus, describe
 
 Problem = tuple[tuple[str | int, ...], str]
@@ -38,8 +39,8 @@ def resolve(reference: str, owner: PluginStatus, install_hint: str = "") -> Any:
     return found
 
 
-def options_model(info: BackendInfo, owner: PluginStatus) -> type[BackendOptions]:
-    """Return the model of a backend's options.
+def options_model(info: BackendInfo | EventSourceInfo, owner: PluginStatus) -> type[BackendOptions]:
+    """Return the model of the options of a backend or an event source.
 
     Raises:
         PluginLoadError: it cannot be imported, or is no `BackendOptions`.
@@ -57,7 +58,7 @@ def open_backend(
     model = options_model(info, owner)
     if create and "create" in model.model_fields:
         options = {"create": True, **options}
-    checked = check_options(model, location.scheme, options)
+    checked = check_options(model, f"{location.scheme}://", options)
     factory = resolve(info.factory, owner, info.install_hint)
     try:
         backend = factory(location, checked)
@@ -84,7 +85,33 @@ def make_comparator(info: ComparatorInfo, owner: PluginStatus) -> Any:
         raise PluginError(f"the plugin {owner.label} failed to make {info.name!r}: {describe(error)}") from error
 
 
-def check_options(model: type[BackendOptions], scheme: str, options: Mapping[str, object]) -> BackendOptions:
+def open_event_source(
+    info: EventSourceInfo, owner: PluginStatus, watched: Watched, options: Mapping[str, object]
+) -> EventSource:
+    """Return what the factory of an event source makes; see `Plugins.event_source`."""
+    scheme = watched.location.scheme
+    if info.schemes and scheme not in info.schemes:
+        served = ", ".join(f"{served}://" for served in info.schemes)
+        raise ConfigError(f"the event source {info.name!r} watches {served}, and no location of {scheme}://")
+    checked = check_options(options_model(info, owner), f"the event source {info.name!r}", options)
+    factory = resolve(info.factory, owner, info.install_hint)
+    try:
+        source = factory(watched, checked)
+    except CloudSyncError:
+        raise
+    except ImportError as error:
+        raise _not_loaded(info.factory, owner, info.install_hint, error) from error
+    except FAILURES as error:
+        # The message stays out, as where a backend is opened.
+        raise PluginError(
+            f"the plugin {owner.label} failed to watch a location of {scheme}://: {type(error).__name__}"
+        ) from error
+    if not isinstance(source, EventSource):
+        raise PluginError(f"{info.factory} of the plugin {owner.label} returned no EventSource")
+    return source
+
+
+def check_options(model: type[BackendOptions], what: str, options: Mapping[str, object]) -> BackendOptions:
     """Return the options as their model.
 
     Raises:
@@ -95,7 +122,7 @@ def check_options(model: type[BackendOptions], scheme: str, options: Mapping[str
     except pydantic.ValidationError as error:
         problems = tuple(_problems(model, options, error))
     lines = "; ".join(f"{'.'.join(map(str, path)) or 'options'}: {message}" for path, message in problems)
-    raise OptionsError(f"the options of {scheme}:// are wrong: {lines}", problems=problems)
+    raise OptionsError(f"the options of {what} are wrong: {lines}", problems=problems)
 
 
 def _problems(

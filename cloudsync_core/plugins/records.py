@@ -46,3 +46,25 @@ class ComparatorInfo:
     name: str
     summary: str
     factory: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EventSourceInfo:
+    """A way to learn what changes at a location, selectable by its name.
+
+    Attributes:
+        name: what users write.
+        summary: one line for the documentation.
+        factory: "module:callable", called as `factory(watched, options)` with a `Watched` and an instance of the
+            options model; returns an `EventSource` (`cloudsync_core.event_source`).
+        schemes: the URL schemes whose locations it can watch; empty for every location.
+        options: "module:Model", a subclass of `BackendOptions`.
+        install_hint: what to install when the factory's imports fail.
+    """
+
+    name: str
+    summary: str
+    factory: str
+    schemes: tuple[str, ...] = ()
+    options: str = "cloudsync_core.options:NoOptions"
+    install_hint: str = ""

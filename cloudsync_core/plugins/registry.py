@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cloudsync_core.errors import ConfigError
 from cloudsync_core.plugins import builtin, missing, opening
 from cloudsync_core.plugins.claims import Claims
-from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo
+from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo, EventSourceInfo
 from cloudsync_core.plugins.status import Plugin, PluginStatus
 
 
@@ -22,12 +22,15 @@ class Registry:
         self.plugins = _distinct(plugins)
         self._backends: Claims[BackendInfo] = Claims("scheme")
         self._comparators: Claims[ComparatorInfo] = Claims("comparator")
+        self._event_sources: Claims[EventSourceInfo] = Claims("event source")
         for plugin in self.plugins:
             for info in plugin.backends:
                 for scheme in info.schemes:
                     self._backends.add(scheme, plugin.status, info)
             for comparator in plugin.comparators:
                 self._comparators.add(comparator.name, plugin.status, comparator)
+            for event_source in plugin.event_sources:
+                self._event_sources.add(event_source.name, plugin.status, event_source)
 
     @property
     def statuses(self) -> tuple[PluginStatus, ...]:
@@ -43,6 +46,11 @@ class Registry:
     def comparators(self) -> tuple[str, ...]:
         """The registered comparators, sorted."""
         return self._comparators.names()
+
+    @property
+    def event_sources(self) -> tuple[str, ...]:
+        """The registered event sources, sorted."""
+        return self._event_sources.names()
 
     def backend(self, scheme: str) -> tuple[PluginStatus, BackendInfo]:
         """Return who serves a scheme, and the record; raises as `Plugins.backend_info` does."""
@@ -63,8 +71,16 @@ class Registry:
             raise ConfigError(f"there is no comparator {name!r}", hint=f"there are {', '.join(self.comparators)}")
         return claim
 
+    def event_source(self, name: str) -> tuple[PluginStatus, EventSourceInfo]:
+        """Return who offers an event source, and the record; raises as `Plugins.event_source` does."""
+        claim = self._event_sources.get(name)
+        if claim is None:
+            raise ConfigError(f"there is no event source {name!r}", hint=f"there are {', '.join(self.event_sources)}")
+        return claim
+
     def _with_conflict(self, status: PluginStatus) -> PluginStatus:
-        conflict = self._backends.conflict(status) or self._comparators.conflict(status)
+        kinds = (self._backends, self._comparators, self._event_sources)
+        conflict = next((found for kind in kinds if (found := kind.conflict(status))), None)
         return status.warned(*conflict) if conflict else status
 
 

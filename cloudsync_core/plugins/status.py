@@ -6,7 +6,7 @@ import dataclasses
 from typing import Final, Literal
 
 from cloudsync_core.errors import printable
-from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo
+from cloudsync_core.plugins.records import BackendInfo, ComparatorInfo, EventSourceInfo
 
 Status = Literal["active", "refused", "incompatible", "broken"]
 
@@ -61,7 +61,7 @@ class Plugin:
         status: how far it came.
         implementation: the loaded module; `None` when it is not active.
         cause: what it raised when it is broken.
-        backends: the records that it registered; so are `comparators`.
+        backends: the records that it registered; so are `comparators` and `event_sources`.
     """
 
     status: PluginStatus
@@ -69,6 +69,7 @@ class Plugin:
     cause: BaseException | None = None
     backends: tuple[BackendInfo, ...] = ()
     comparators: tuple[ComparatorInfo, ...] = ()
+    event_sources: tuple[EventSourceInfo, ...] = ()
 
     @property
     def active(self) -> bool:

@@ -78,6 +78,32 @@ def test_register_comparators(cloudsync, tmp_path):
     assert (tmp_path / "copy/new.html").read_text() == "new"
 
 
+def test_register_event_sources(installed, tmp_path):
+    """It is found by its name, hints at the keys that it is told, and at those nobody was done with once more."""
+    (tmp_path / "keys").write_text("a\nb/c\nhalf a li")
+    code = """
+import sys
+from cloudsync_core.event_source import Watched
+from cloudsync_core.location import Location
+from cloudsync_core.options import NoOptions
+from cloudsync_core.plugins.facade import Plugins
+plugins = Plugins.load()
+location = Location.parse("memory://told")
+watched = Watched(location, plugins.open(location), NoOptions())
+for done in (False, True, True):
+    with plugins.event_source("told", watched, {"file": "keys"}) as source:
+        hints = source.wait(0)
+        print(hints and hints.keys)
+        if hints and done:
+            hints.done()
+"""
+    env = {**os.environ, "PYTHONPATH": str(installed)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.stdout.splitlines(), ran.stderr) == (["('a', 'b/c')", "('a', 'b/c')", "None"], "")
+
+
 def test_register_commands(cloudsync):
     assert [line.split() for line in cloudsync("du", "site").splitlines()] == [["5", "1", "."], ["1000", "1", "images"]]
 

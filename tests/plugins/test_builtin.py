@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.options import BackendOptions
+from cloudsync_core.event_source import Watched
+from cloudsync_core.location import Location
+from cloudsync_core.options import BackendOptions, NoOptions
 from cloudsync_core.plugins import builtin, known, opening
 from cloudsync_core.plugins.facade import Plugins
 
@@ -28,7 +30,7 @@ SDKS = {
 class TestTheBuiltIns:
     def test_register_by_the_hooks_that_plugins_use(self):
         assert CORE.distribution == "cloudsync-core"
-        assert {"register_backends", "register_comparators"} <= set(CORE.hooks)
+        assert {"register_backends", "register_comparators", "register_event_sources"} <= set(CORE.hooks)
 
     @pytest.mark.parametrize("info", RECORDS, ids=lambda info: info.factory)
     def test_offer_backends_that_can_be_imported(self, info):
@@ -38,6 +40,12 @@ class TestTheBuiltIns:
     @pytest.mark.parametrize("name", ["auto", "size", "mtime", "checksum", "always"])
     def test_offer_comparators_that_can_be_made(self, name):
         assert Plugins.load(allow=()).comparator(name) is not None
+
+    @pytest.mark.parametrize("name", ["local", "poll"])
+    def test_offer_event_sources_that_can_watch_a_directory(self, name, tmp_path):
+        plugins, location = Plugins.load(allow=()), Location("file", str(tmp_path))
+        with plugins.open(location) as backend:
+            plugins.event_source(name, Watched(location, backend, NoOptions())).close()
 
 
 class TestThePluginsOfThisRepository:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloudsync_core.plugins import BackendInfo, ComparatorInfo, hookspecs
+from cloudsync_core.plugins import BackendInfo, ComparatorInfo, EventSourceInfo, hookspecs
 from cloudsync_core.plugins.status import Status
 
 PAGE = (Path(__file__).parents[2] / "docs/plugins.md").read_text()
@@ -30,7 +30,7 @@ def test_every_hook_is_listed_with_its_arguments():
     assert sorted(first_cells("## Hooks")) == sorted(hooks)
 
 
-@pytest.mark.parametrize("record", [BackendInfo, ComparatorInfo])
+@pytest.mark.parametrize("record", [BackendInfo, ComparatorInfo, EventSourceInfo])
 def test_every_field_of_a_record_is_listed(record):
     assert first_cells(f"`{record.__name__}`:") == [field.name for field in dataclasses.fields(record)]
 

@@ -5,17 +5,22 @@ import logging
 import click
 import pytest
 
+from cloudsync_core.backends.memory import MemoryBackend
 from cloudsync_core.errors import (
     CancelledError,
     ConfigError,
     ListingOrderError,
+    OptionsError,
     PlanRejectedError,
     PluginConflictError,
     PluginError,
     SecretNotFoundError,
 )
+from cloudsync_core.event_source import EventSource, Watched
+from cloudsync_core.location import Location
 from cloudsync_core.models import ObjectInfo
-from cloudsync_core.plugins import ComparatorInfo, hookimpl, hookspecs
+from cloudsync_core.options import NoOptions
+from cloudsync_core.plugins import ComparatorInfo, EventSourceInfo, hookimpl, hookspecs
 from cloudsync_core.plugins.facade import Plugins
 from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport
 
@@ -259,7 +264,77 @@ class TestComparators:
             load(self.offer("x", "unmade")).comparator("x")
 
 
+class Quiet(EventSource):
+    """An event source of this process."""
+
+    def __init__(self, watched, options):
+        self.watched = watched
+
+    def wait(self, timeout):
+        return None
+
+    def close(self):
+        pass
+
+
+def unwatched(watched, options):
+    raise RuntimeError("password=secret")
+
+
+def nothing(watched, options):
+    return None
+
+
+class TestEventSources:
+    WATCHED = Watched(Location("memory", "x"), MemoryBackend(Location("memory", "x")), NoOptions())
+
+    def offer(self, name, factory="Quiet", **fields):
+        record = EventSourceInfo(name, "…", f"{__name__}:{factory}", **fields)
+        return plugin(register_event_sources=lambda: [record])
+
+    def test_are_opened_by_name_with_what_they_watch(self):
+        opened = load(self.offer("quiet")).event_source("quiet", self.WATCHED)
+        assert opened.watched is self.WATCHED
+
+    def test_are_listed_with_the_built_in_ones(self):
+        assert load(self.offer("quiet")).event_sources() == ("local", "poll", "quiet")
+
+    def test_of_an_unknown_name_list_what_there_is(self):
+        with pytest.raises(ConfigError, match="there is no event source 'pull'\n  there are local, poll"):
+            load().event_source("pull", self.WATCHED)
+
+    def test_of_two_plugins_are_a_conflict(self):
+        with pytest.raises(PluginConflictError, match="the event source 'poll' is claimed by builtin"):
+            load(self.offer("poll")).event_source("poll", self.WATCHED)
+
+    def test_for_other_schemes_are_refused(self):
+        message = "the event source 'local' watches file://, and no location of memory://"
+        with pytest.raises(ConfigError, match=message):
+            load().event_source("local", self.WATCHED)
+
+    def test_take_no_options_that_they_do_not_have(self):
+        message = "the options of the event source 'poll' are wrong: intervall: .* did you mean interval"
+        with pytest.raises(OptionsError, match=message):
+            load().event_source("poll", self.WATCHED, {"intervall": 3})
+
+    def test_that_cannot_be_opened_name_the_plugin_and_no_secret(self):
+        with pytest.raises(PluginError) as caught:
+            load(self.offer("x", "unwatched")).event_source("x", self.WATCHED)
+        assert str(caught.value) == "the plugin Demo-1 failed to watch a location of memory://: RuntimeError"
+
+    def test_that_are_none_are_refused(self):
+        with pytest.raises(PluginError, match="returned no EventSource"):
+            load(self.offer("x", "nothing")).event_source("x", self.WATCHED)
+
+    @pytest.mark.parametrize("fields", [{"schemes": "file"}, {"options": "nowhere"}])
+    def test_with_a_wrong_record_break_their_plugin(self, fields):
+        statuses = Plugins.load(allow=(), extra=[self.offer("x", **fields)]).statuses
+        [status] = [found for found in statuses if found.name.startswith("Demo")]
+        assert status.status == "broken"
+
+
 def test_every_hook_that_exists_is_tested_here_or_registers_records():
     hooks = {name.removeprefix("cloudsync_") for name in vars(hookspecs) if name.startswith("cloudsync_")}
     tested = {"run_started", "run_finished", "outcomes", "review_plan", "include_object", "resolve_secret"}
-    assert hooks == tested | {"register_commands", "register_comparators", "register_backends"}
+    records = {"register_backends", "register_comparators", "register_event_sources"}
+    assert hooks == tested | records | {"register_commands"}
