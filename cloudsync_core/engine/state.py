@@ -20,9 +20,9 @@ from typing import IO, Any, Self
 
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.lock import lock_job
-from cloudsync_core.mounts import network_file_system
 from cloudsync_core.engine.redaction import Redact, redacted
 from cloudsync_core.errors import StateError
+from cloudsync_core.mounts import network_file_system
 from cloudsync_core.runs import RunReport
 
 SCHEMA_VERSION = 1

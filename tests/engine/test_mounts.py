@@ -8,8 +8,8 @@ import pytest
 from cloudsync_core import mounts
 from cloudsync_core.engine import state
 from cloudsync_core.engine.diff import BaseRow
-from cloudsync_core.mounts import network_file_system, without_events
 from cloudsync_core.engine.state import State
+from cloudsync_core.mounts import network_file_system, without_events
 
 ROOT = "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw"
 
