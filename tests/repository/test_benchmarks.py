@@ -311,6 +311,8 @@ class TestJudging:
             (Growth(case="case", smaller="small", at_most=20 * MIB), "30 MiB", "50%"),
             (Requests(case="case", only=("list",)), "3 LIST, 1 BUCKET, 1 HEAD", "1 HEAD"),
             (Requests(case="case", none_of=("get",)), "3 LIST, 1 BUCKET, 1 HEAD", ""),
+            (Requests(case="case", none_of=("list",), but=2), "3 LIST, 1 BUCKET, 1 HEAD", "3 LIST"),
+            (Requests(case="case", none_of=("list",), but=3), "3 LIST, 1 BUCKET, 1 HEAD", ""),
         ],
     )
     def test_the_medians_are_held_against_the_better_setting_that_counts(self, target, measured, missed_by):
