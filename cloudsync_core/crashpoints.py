@@ -56,6 +56,12 @@ Point = Literal[
     "release.manifest.written",  # the release is complete, and nothing points to it
     "release.pointer.moved",  # readers see it
     "release.pruned.manifest",  # the manifest of an old release is gone, its objects are not
+    "subscription.delivered",  # an update was delivered, and nobody knows yet
+    "subscription.settled",  # that is saved
+    "subscription.parked",  # so is that it could not be delivered
+    "subscription.floor.moved",  # what lies below the new floor is forgotten
+    "subscription.registered",  # the channel says how far the subscriber is
+    "channel.pruned.updates",  # old updates are gone, and their payloads are not
     "lease.removed",  # other runs may write to the target
     "shutdown.begin",  # the base is about to be saved for the last time
 ]

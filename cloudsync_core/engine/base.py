@@ -66,6 +66,9 @@ class Database(Protocol):
     def another(self) -> AbstractContextManager[sqlite3.Connection]:
         """Open a connection for the calling thread, closed at the end; what SQLite raises stays as it is."""
 
+    def lock(self, name: str, kind: str, number: int) -> IO[str] | None:
+        """Return what keeps other processes from a part of it that is no job; see `State.lock`."""
+
 
 class JobState:
     """The base of one job; made by `State.open_job`, used from one thread.

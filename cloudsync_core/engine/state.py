@@ -156,6 +156,25 @@ class State:
                     stack.enter_context(lock)
             yield [number for number, _ in rows]
 
+    def lock(self, name: str, kind: str, number: int) -> IO[str] | None:
+        """Return what keeps other processes from something else than a job that the database holds, until it is closed.
+
+        Args:
+            name: for messages.
+            kind: what it is, in one word: "subscription".
+            number: of it in the database.
+
+        Returns:
+            An open file; `None` where no other process can come: the database is read-only, or a temporary one.
+
+        Raises:
+            StateError: another process has it.
+        """
+        if self.read_only or self._temporary is not None:
+            return None
+        with self._explained():
+            return lock_job(name, self.path.with_name(f"{self.path.name}.{kind}-{number}.lock"), kind)
+
     def start_run(self, run_id: str, job: str, started: float) -> None:
         """Remember that a run began, so that one that was killed shows."""
         with self.writing() as connection:
