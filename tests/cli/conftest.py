@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cloudsync_core.cli import main
+from tests.cli.forked import forks
 
 SCRIPT = Path(sys.executable).with_name("cloudsync")
 
@@ -54,21 +55,20 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "work"
 
 
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory):
+    """Makes calls of the installed script, each a process that has its imports already."""
+    with forks(tmp_path_factory.mktemp("forks") / "socket") as running:
+        yield running
+
+
 @pytest.fixture
-def cloudsync(folder):
-    """Run the installed script to its end, and hold it to an exit code."""
+def cloudsync(folder, forked):
+    """Run the command in a process of its own to its end, and hold it to an exit code."""
 
     def run(*args, code=0, env=None):
-        finished = subprocess.run(
-            [SCRIPT, *args],
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        result = Finished(finished.returncode, finished.stdout, finished.stderr)
+        whole = {**os.environ, **(env or {})}
+        result = Finished(*(forked.run if forked.can(whole) else _by_the_script)([SCRIPT, *args], whole))
         assert result.code == code, f"exit code {result.code}\n{result.out}\n{result.err}"
         return result
 
@@ -98,6 +98,8 @@ def invoke(folder, capsys):
         capsys.readouterr()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["cloudsync", *map(str, args)])
+            # From `python -m pytest` the command would be `python -m pytest.cloudsync` in messages.
+            patch.setattr(sys.modules["__main__"], "__package__", None)
             with pytest.raises(SystemExit) as caught:
                 main()
         printed = capsys.readouterr()
@@ -154,6 +156,13 @@ def wait_for(condition, *, seconds=30):
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
     return found
+
+
+def _by_the_script(command, env):
+    finished = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100, check=False
+    )
+    return finished.returncode, finished.stdout, finished.stderr
 
 
 def _end(process):
