@@ -162,6 +162,7 @@ class RunReport:
         kept: objects of the target that were kept aside before they were overwritten or deleted; in a dry run, what
             would be.
         bytes_kept: their bytes.
+        release: the release that readers of the job's pointer see now; `None` where the job publishes none.
         error: what refused, aborted or interrupted the run, in Python only; `message` says it in words.
     """
 
@@ -179,6 +180,7 @@ class RunReport:
     target_objects: int = 0
     kept: int = 0
     bytes_kept: int = 0
+    release: str | None = None
     error: CloudSyncError | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property

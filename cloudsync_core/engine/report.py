@@ -28,6 +28,9 @@ class Tally:
 
     Args:
         run: the run.
+
+    Attributes:
+        release: see `RunReport`.
     """
 
     def __init__(self, run: RunInfo) -> None:
@@ -39,6 +42,7 @@ class Tally:
         self._earlier = Counts()
         self._kept = 0
         self._bytes_kept = 0
+        self.release: str | None = None
         self._lock = threading.Lock()
         self._begin()
 
@@ -123,6 +127,7 @@ class Tally:
             target_objects=max(self.target_objects, 0),
             kept=self._kept,
             bytes_kept=self._bytes_kept,
+            release=self.release,
         )
 
     def _begin(self) -> None:
