@@ -116,3 +116,32 @@ def guess(key: str) -> str | None:
     """
     stem, _, extension = key.rpartition("/")[2].rpartition(".")
     return TYPES.get(extension.lower()) if stem else None
+
+
+_PREFERRED = MappingProxyType(
+    {
+        "application/gzip": "gz",
+        "application/json": "json",
+        "application/octet-stream": "bin",
+        "application/x-ndjson": "ndjson",
+        "application/xml": "xml",
+        "application/yaml": "yaml",
+        "application/zip": "zip",
+        "image/jpeg": "jpg",
+        "text/html": "html",
+        "text/javascript": "js",
+        "text/markdown": "md",
+        "text/plain": "txt",
+    }
+)
+
+
+def suffix(content_type: str) -> str:
+    """Return the suffix, with its dot, of a file of this media type, or "" where none is known.
+
+    >>> suffix("text/plain; charset=utf-8"), suffix("image/png"), suffix("image/x-new")
+    ('.txt', '.png', '')
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    name = _PREFERRED.get(kind) or _EXTENSIONS_BY_TYPE.get(kind, "").partition(" ")[0]
+    return f".{name}" if name else ""
