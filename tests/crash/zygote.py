@@ -27,10 +27,11 @@ from typing import cast
 from cloudsync_core import crashpoints
 from cloudsync_core.cli import main
 from cloudsync_core.engine import resuming
-from cloudsync_core.engine.lease import Lease, Pace
+from cloudsync_core.engine.lease import Lease
 from cloudsync_core.workflows import sides
 from tests.crash.power import Shadow
 from tests.equivalence.stores import BOUNDARY
+from tests.pauses import HASTY
 
 RUN_SECONDS = 60.0
 """After so long a run hangs: it is killed, and the answer says so."""
@@ -122,8 +123,7 @@ def zygote() -> Iterator[Zygote]:
 def _serve() -> None:
     for module in _MODULES:
         __import__(module)
-    # To take over the lease of a run that died takes a second of waiting for others who do the same.
-    sides.Lease = functools.partial(Lease, pace=Pace(settle=0.02))  # type: ignore[assignment, misc]
+    sides.Lease = functools.partial(Lease, pace=HASTY)  # type: ignore[assignment, misc]
     # Of the large objects of the story, one is small enough to begin anew, and the other goes on.
     resuming.RESUMED_FROM = RESUMED_FROM  # type: ignore[misc]
     # What is never looked at by the collector is never copied for a child.

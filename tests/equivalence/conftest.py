@@ -12,6 +12,12 @@ from tests.equivalence.doomed import Doomed, started
 from tests.equivalence.ends import End
 from tests.equivalence.pairs import Played, play
 from tests.equivalence.stores import STORES, Place
+from tests.pauses import leave_out
+
+
+@pytest.fixture(autouse=True)
+def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_out(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -18,17 +18,17 @@ from cloudsync_core.body import Body
 from cloudsync_core.config.model import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.secrets import Resolver
-from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.location import Location
 from cloudsync_core.plugins.facade import Plugins
 from cloudsync_core.runs import RunReport
 from cloudsync_core.testing.faults import Forward, Request, Response
-from tests.cli.conftest import cloudsync, folder, invoke
+from tests.cli.conftest import cloudsync, folder, forked, invoke
+from tests.pauses import leave_out
 from tests.servers.dialects import S3, Azure, Gcs
 from tests.servers.proxy import Proxy, proxy_before
 from tests.workflows.world import World
 
-__all__ = ["cloudsync", "folder", "invoke"]
+__all__ = ["cloudsync", "folder", "forked", "invoke"]
 
 KIB = 1024
 PART = 256 * KIB
@@ -318,4 +318,4 @@ def flip_mark(request: Request, forward: Forward) -> Response:
 @pytest.fixture
 def without_pauses(monkeypatch):
     """Let attempts follow each other at once."""
-    monkeypatch.setattr("cloudsync_core.workflows.sides.RetryPolicy", functools.partial(RetryPolicy, first_wait=0))
+    leave_out(monkeypatch)
