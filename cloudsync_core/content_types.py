@@ -118,22 +118,18 @@ def guess(key: str) -> str | None:
     return TYPES.get(extension.lower()) if stem else None
 
 
-_PREFERRED = MappingProxyType(
-    {
-        "application/gzip": "gz",
-        "application/json": "json",
-        "application/octet-stream": "bin",
-        "application/x-ndjson": "ndjson",
-        "application/xml": "xml",
-        "application/yaml": "yaml",
-        "application/zip": "zip",
-        "image/jpeg": "jpg",
-        "text/html": "html",
-        "text/javascript": "js",
-        "text/markdown": "md",
-        "text/plain": "txt",
-    }
-)
+_PREFERRED = {
+    "application/octet-stream": "bin",
+    "application/x-ndjson": "ndjson",
+    "audio/ogg": "ogg",
+    "image/jpeg": "jpg",
+    "text/html": "html",
+    "text/javascript": "js",
+    "text/markdown": "md",
+    "text/plain": "txt",
+    "video/mp4": "mp4",
+}
+"""The extension of a media type, where the first one of several is not the usual one."""
 
 
 def suffix(content_type: str) -> str:

@@ -327,11 +327,15 @@ class DeliveryError(CloudSyncError):
 
     Attributes:
         retry: the same delivery may succeed later; otherwise the update is parked at once.
+        retry_after: seconds that whoever was delivered to asked us to wait, or `None`.
     """
 
-    def __init__(self, message: str, *, retry: bool = True, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, retry: bool = True, retry_after: float | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry = retry
+        self.retry_after = retry_after
 
 
 class CancelledError(CloudSyncError):
