@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from itertools import islice
 from operator import lt
+from typing import TypedDict, Unpack
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.crashpoints import hit
@@ -22,16 +23,17 @@ PAGES_AHEAD = 4
 """Pages that are listed before anybody asks for them, so that both sides are listed at once."""
 
 
+class ListingRules(TypedDict):
+    """How one side is listed; see `list_side`."""
+
+    sort: bool
+    include: Callable[[ObjectInfo], bool] | None
+    stop: threading.Event
+    progress: Progress
+
+
 def list_side(
-    backend: Backend,
-    side: Side,
-    scope: Filter,
-    *,
-    prefix: str = "",
-    sort: bool,
-    include: Callable[[ObjectInfo], bool] | None,
-    stop: threading.Event,
-    progress: Progress,
+    backend: Backend, side: Side, scope: Filter, *, prefix: str = "", **rules: Unpack[ListingRules]
 ) -> Generator[Page]:
     """Yield the objects of one side that are in scope, in key order; close it when the rest is not wanted.
 
@@ -40,20 +42,20 @@ def list_side(
         side: for messages.
         scope: the job's filter.
         prefix: only what lies under it; "" for everything.
-        sort: sort externally instead of trusting the backend's order.
-        include: the plugins' say, asked in the reader's own thread, or `None`.
-        stop: ends the listing with `CancelledError`.
-        progress: counts the objects that come.
+        rules: `sort`: sort externally instead of trusting the backend's order; `include`: the plugins' say, asked in
+            the reader's own thread, or `None`; `stop`: ends the listing with `CancelledError`; `progress`: counts the
+            objects that come.
 
     Raises:
         ListingOrderError: the backend promises order and broke its promise.
         BackendError: the listing cannot be completed.
     """
+    include, stop = rules["include"], rules["stop"]
     pages = backend.list(prefix, prune=scope.prunes)
-    if sort or not backend.capabilities.ordered_listing:
+    if rules["sort"] or not backend.capabilities.ordered_listing:
         pages = sort_pages(_until_stopped(pages, stop))
     checked = _check_order(pages, side, backend.location)
-    wanted = _ahead(_in_scope(_counted(checked, side, progress), scope), stop)
+    wanted = _ahead(_in_scope(_counted(checked, side, rules["progress"]), scope), stop)
     return wanted if include is None else _included(wanted, include)
 
 

@@ -10,13 +10,12 @@ import functools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, Unpack
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.engine.filters import Filter
-from cloudsync_core.engine.listing import list_side
+from cloudsync_core.engine.listing import ListingRules, list_side
 from cloudsync_core.engine.part import Part
-from cloudsync_core.engine.progress import Progress
 from cloudsync_core.errors import (
     BackendError,
     CancelledError,
@@ -37,17 +36,7 @@ _Found = ObjectInfo | Gap | None
 """What a look at one key has found; `None`: there is no such object."""
 
 
-def look_at(
-    backend: Backend,
-    side: Side,
-    part: Part,
-    scope: Filter,
-    *,
-    sort: bool,
-    include: Callable[[ObjectInfo], bool] | None,
-    stop: threading.Event,
-    progress: Progress,
-) -> Generator[Page]:
+def look_at(backend: Backend, side: Side, part: Part, scope: Filter, **rules: Unpack[ListingRules]) -> Generator[Page]:
     """Yield the objects of a part that are in scope, in key order; close it when the rest is not wanted.
 
     An object that is named is asked for by a request of its own, and what is in a folder is listed. One that is not
@@ -58,10 +47,7 @@ def look_at(
         side: for messages.
         part: which keys.
         scope: the job's filter.
-        sort: as of `list_side`.
-        include: likewise.
-        stop: ends the look with `CancelledError`.
-        progress: counts the objects that come.
+        rules: as of `list_side`.
 
     Raises:
         ContainerNotFoundError: the location does not exist.
@@ -71,21 +57,12 @@ def look_at(
         try:
             for names, folder in part.batches(_PAGE_LENGTH):
                 found = pool.map(functools.partial(_look, backend), filter(scope.wants, names))
-                page = _page(_until_stopped(found, stop), include)
+                page = _page(_until_stopped(found, rules["stop"]), rules["include"])
                 if len(page) or page.gaps:
-                    progress.listed(side, len(page))
+                    rules["progress"].listed(side, len(page))
                     yield page
                 if folder is not None:
-                    yield from list_side(
-                        backend,
-                        side,
-                        scope,
-                        prefix=folder,
-                        sort=sort,
-                        include=include,
-                        stop=stop,
-                        progress=progress,
-                    )
+                    yield from list_side(backend, side, scope, prefix=folder, **rules)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

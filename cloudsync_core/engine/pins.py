@@ -20,6 +20,7 @@ from typing import Final, Literal
 from cloudsync_core.engine.base import Database, JobState
 from cloudsync_core.engine.diff import HEADERS_CHANGED, BasePage, BaseRow
 from cloudsync_core.engine.filters import Filter
+from cloudsync_core.engine.part import Part
 from cloudsync_core.engine.patterns import Patterns
 from cloudsync_core.engine.policy import HeaderRule
 
@@ -130,13 +131,16 @@ class HeaderPin:
             if earlier is not None and now is not None:
                 self._changed = lambda key: earlier(key) != now(key)
 
-    def pages(self) -> Iterator[BasePage]:
+    def pages(self, part: Part | None = None) -> Iterator[BasePage]:
         """Yield the base, in which what was written by other rules is marked as `HEADERS_CHANGED`.
+
+        Args:
+            part: only the keys of this part; by default all.
 
         Raises:
             StateError: the database cannot be used.
         """
-        pages = self._base.pages()
+        pages = self._base.pages(part)
         if self._changed is None:
             yield from pages
             return
