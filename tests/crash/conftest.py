@@ -7,9 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from cloudsync_core.engine import resuming
 from tests.crash.story import Scene, Unfinished, scene
-from tests.crash.zygote import Zygote, zygote
+from tests.crash.zygote import RESUMED_FROM, Zygote, zygote
 from tests.equivalence.stores import STORES, Place
+from tests.pauses import leave_out
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_zygote(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runs of this process be as those that die."""
+    leave_out(monkeypatch)
+    monkeypatch.setattr(resuming, "RESUMED_FROM", RESUMED_FROM)
 
 
 @pytest.fixture(scope="session")

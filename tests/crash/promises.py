@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.crash.story import EXCLUDED, Scene, Tree, opened, succeed
+from tests.crash.story import EXCLUDED, Scene, Tree, obey, opened, succeed
 from tests.engine.stores import listed
 
 UNTOLD = {"gs"}
@@ -50,16 +50,15 @@ def hold_of_the_base(scene: Scene) -> None:
 
 def hold_after_a_rerun(scene: Scene) -> None:
     """Make the next run, and raise `AssertionError` unless it gives the result of an uninterrupted one (P6)."""
-    succeed(scene.runs, scene.hasty)
+    succeed(scene.hasty)
     assert scene.held() == scene.after, "P6: the next run does not give the result of an uninterrupted one"
 
 
 def hold_after_all(scene: Scene) -> None:
     """Make the run after that and collect what is left; raise `AssertionError` unless P6 and P7 hold."""
-    counted = succeed(scene.runs, scene.hasty)
+    counted = succeed(scene.hasty)
     assert {name: counted[name] for name in NOTHING} == NOTHING, "P7: the run after it finds something to do"
-    ending = scene.runs.run(scene.hasty, ["gc", "--older-than", "0", "--all"])
-    assert ending.code == 0, ending.log
+    obey("gc", scene.hasty, "--older-than", "0", "--all")
     assert scene.target.scheme in UNTOLD or not scene.unfinished(scene.target), "P6: something is left after gc"
     assert scene.held() == scene.after
 

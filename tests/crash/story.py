@@ -22,8 +22,9 @@ from cloudsync_core.config.model import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.plugins.facade import Plugins
-from tests.crash.zygote import Ending, Zygote
+from tests.crash.zygote import Zygote
 from tests.engine.stores import contents
+from tests.equivalence.runs import run_by_command
 from tests.equivalence.stores import BOUNDARY, Place
 
 Tree = Mapping[str, bytes]
@@ -79,7 +80,7 @@ class Scene:
         target: the place that is written.
         source_tree: what it holds.
         before: what the target holds.
-        runs: makes the runs.
+        runs: makes the runs that may not survive.
         unfinished: returns what a place holds beside objects, as its server sees it.
     """
 
@@ -145,13 +146,13 @@ def scene(folder: Path, source: Place, target: Place, zygote: Zygote, unfinished
         folder: an empty one, for the job.
         source: an empty place.
         target: likewise.
-        zygote: makes the first run.
+        zygote: makes the runs that may not survive.
         unfinished: see `Scene`.
     """
     config = write_config(folder / "config.yaml", source, target)
     hasty = write_config(folder / "hasty.yaml", _hasty(source), _hasty(target))
     change(_hasty(source), {}, FIRST)
-    succeed(zygote, hasty)
+    succeed(hasty)
     change(_hasty(source), FIRST, SECOND)
     change(_hasty(target), {}, DRIFT)
     return Scene(config, hasty, source, target, SECOND, {**FIRST, **DRIFT}, zygote, unfinished)
@@ -162,14 +163,15 @@ def _hasty(place: Place) -> Place:
     return Place(place.url, {**place.options, "fsync": False}) if "fsync" in place.options else place
 
 
-def succeed(zygote: Zygote, config: Path) -> dict[str, int]:
-    """Make a run that nothing happens to; return what its report counts."""
-    return counts(zygote.run(config))
-
-
-def counts(ending: Ending) -> dict[str, int]:
-    """Return what the report of a run counts, which must have ended well."""
-    assert ending.code == 0, ending.log
-    report = json.loads(ending.log.splitlines()[-1])
-    counted: dict[str, int] = report["counts"]
+def succeed(config: Path) -> dict[str, int]:
+    """Make a run that nothing happens to, in this process; return what its report counts."""
+    printed = obey("run", config)
+    counted: dict[str, int] = json.loads(printed[-1])["counts"]
     return counted
+
+
+def obey(command: str, config: Path, *options: str) -> list[str]:
+    """Call a command of the command line in this process, which must end well; return the lines that it prints."""
+    printed, code = run_by_command([command, str(config), *options])
+    assert code == 0, "\n".join(printed)
+    return printed

@@ -13,7 +13,7 @@ from signal import SIGKILL
 import pytest
 
 from tests.crash.promises import NOTHING
-from tests.crash.story import Unfinished, change, opened, succeed, write_config
+from tests.crash.story import Unfinished, change, obey, opened, succeed, write_config
 from tests.crash.zygote import Zygote
 from tests.engine.stores import contents, listed
 from tests.equivalence.stores import BOUNDARY, Place
@@ -70,9 +70,9 @@ class Series:
             look: called after each kill.
         """
         write_config(self._config, source, target, transfers=8)
-        succeed(self._runs, self._config)
+        succeed(self._config)
         began = time.monotonic()
-        succeed(self._runs, self._config)
+        assert self._runs.run(self._config).code == 0
         to_begin = time.monotonic() - began
         killed, ended = 0, True
         while killed < self._kills:
@@ -87,12 +87,12 @@ class Series:
             [(unended,)] = database.execute("SELECT count(*) FROM run WHERE status IS NULL")
         # Of each job only the last hundred runs are remembered.
         assert unended > min(killed, 100) // 4, "too few were at work when they were killed"
-        succeed(self._runs, self._config)
+        succeed(self._config)
         with opened(source) as one, opened(target) as other:
             assert contents(other) == contents(one)
-        counted = succeed(self._runs, self._config)
+        counted = succeed(self._config)
         assert {name: counted[name] for name in NOTHING} == NOTHING
-        assert self._runs.run(self._config, ["gc", "--older-than", "0", "--all"]).code == 0
+        obey("gc", self._config, "--older-than", "0", "--all")
 
 
 @pytest.fixture

@@ -44,7 +44,6 @@ RESUMED_FROM = 3 * BOUNDARY
 
 _MODULES = (
     "cloudsync_core.cli.commands.run",
-    "cloudsync_core.cli.commands.gc",
     "cloudsync_core.api",
     "cloudsync_core.workflows.mirror",
     "cloudsync_core.backends.file",
@@ -77,18 +76,16 @@ class Zygote:
     def run(
         self,
         config: Path,
-        arguments: Sequence[str] = ("run",),
         *,
         crash_at: str | None = None,
         power_of: tuple[Path, Path] | None = None,
         signals: Sequence[int] = (),
         kill_after: float | None = None,
     ) -> Ending:
-        """Call one command, by default a run of all jobs of a configuration, and return how it ended.
+        """Make a run of all jobs of a configuration, and return how it ended.
 
         Args:
             config: the configuration.
-            arguments: the command and its options, without the configuration.
             crash_at: the point at which the process ends; see `crashpoints.arm`.
             power_of: a directory, and where to write what a power failure at that point leaves of it.
             signals: at that point the process does not end, but is sent these, one after the other.
@@ -96,7 +93,6 @@ class Zygote:
         """
         order = {
             "config": str(config),
-            "arguments": list(arguments),
             "crash_at": crash_at,
             "power_of": power_of and [str(path) for path in power_of],
             "signals": [int(number) for number in signals],
@@ -152,8 +148,7 @@ def _be_the_run(order: Mapping[str, object]) -> None:
             hits: Counter[str] = Counter()
             crashpoints.watch(lambda point: hits.update((point,)))
             _arm(order)
-            command, *options = cast("list[str]", order["arguments"])
-            sys.argv = ["cloudsync", command, config.name, "--json", *options]
+            sys.argv = ["cloudsync", "run", config.name, "--json"]
             try:
                 main()
             except SystemExit as ended:
