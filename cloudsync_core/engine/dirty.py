@@ -41,6 +41,10 @@ INSERT INTO dirty (job, key, is_folder, first, last, put_off, serial)
 VALUES (:job, :key, :is_folder, :now, :now, 0, :serial)
 ON CONFLICT (job, key, is_folder) DO UPDATE SET last = :now, put_off = 0, serial = :serial
 """
+_KEEP: Final = """
+INSERT INTO dirty (job, key, is_folder, first, last, put_off, serial)
+VALUES (:job, :key, false, :now, :now, 0, :serial) ON CONFLICT (job, key, is_folder) DO NOTHING
+"""
 _READY: Final = "max(min(last + :quiet, first + :longest), put_off)"
 _DUE: Final = f"""
 SELECT key, is_folder, last FROM dirty WHERE job = :job AND {_READY} <= :now ORDER BY key LIMIT :limit
@@ -155,30 +159,43 @@ class Dirty:
             (ready,) = connection.execute(_NEXT, self._values).fetchone()
         return None if ready is None else max(0.0, float(ready) - now)
 
-    def settle(self, due: Due, *, put_off: Collection[str] = (), until: float = 0.0) -> None:
+    def settle(self, due: Due, *, now: float, put_off: Collection[str] = (), until: float = 0.0) -> None:
         """Take what was looked at for clean, but for what was heard of meanwhile.
 
         Args:
             due: what was looked at.
-            put_off: keys of it that are to be looked at again.
+            now: when that was.
+            put_off: keys that are to be looked at again; those that were looked at with a folder among them.
             until: not before then.
 
         Raises:
             StateError: the database cannot be written.
         """
         again = set(put_off)
-        values = {"job": self._job, "serial": due.serial, "until": until}
+        values = {"job": self._job, "serial": due.serial, "until": until, "now": now}
         settled = [{**values, "key": key, "is_folder": False} for key in due.heard if key not in again]
         settled += [{**values, "key": folder, "is_folder": True} for folder in due.folders]
+        kept = [{**values, "key": key, "is_folder": False} for key in again]
         with self._database.using() as connection:
             connection.execute("BEGIN IMMEDIATE")
             with connection:
                 connection.executemany(_SETTLE, settled)
-                connection.executemany(_PUT_OFF, [{**values, "key": key} for key in again])
-        new = [key for key in again if key not in due.heard]
-        if new:
-            self.add(new, now=until - self._pace.quiet)
+                connection.executemany(_KEEP, kept)
+                connection.executemany(_PUT_OFF, kept)
         self._acknowledge()
+
+    def put_off(self, names: Collection[str], *, now: float, until: float) -> None:
+        """Have keys looked at again, and not before some time.
+
+        Args:
+            names: exact keys.
+            now: when that was found to be needed.
+            until: not before then.
+
+        Raises:
+            StateError: the database cannot be written.
+        """
+        self.settle(Due(Part(), (), {}, self._serial), now=now, put_off=names, until=until)
 
     def settle_everything(self, serial: int) -> None:
         """Take for clean whatever was heard of up to a serial: everything has been looked at since.

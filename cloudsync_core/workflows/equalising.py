@@ -48,7 +48,8 @@ class Equaliser:
         backup: where objects of the target are kept aside.
         limits: say whether the deletes of the run may be done.
         part: the keys that are looked at; by default all.
-        reserved: tells of an action why it is not to be done now, or `None`; such an action is told as left out.
+        reserved: says what is to be told of an action that is not to be done now, or returns `None`; it has to hinder
+            the deletes of others by itself if it should.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Equaliser:
         backup: Backup,
         limits: DeleteLimits,
         part: Part | None = None,
-        reserved: Callable[[Action], str | None] | None = None,
+        reserved: Callable[[Action], Settled | None] | None = None,
     ) -> None:
         self._run = run
         self._lease = lease
@@ -156,8 +157,8 @@ class Equaliser:
                 if isinstance(step, Settled):
                     self._settle(step, tally)
                     continue
-                if self._reserved is not None and (why := self._reserved(step)) is not None:
-                    self._settle(_left(step, why), tally)
+                if self._reserved is not None and (left := self._reserved(step)) is not None:
+                    self._settle(left, tally)
                     continue
                 tally.planned(step)
                 progress.planned_objects += 1
@@ -245,9 +246,3 @@ class Equaliser:
             return
         if self._filter_pin.is_new or (self._job.delete and withheld is None):
             self._filter_pin.keep()
-
-
-def _left(action: Action, why: str) -> Settled:
-    """Return the step of an action that is not to be done now; that says nothing against the deletes of others."""
-    on_source, on_target = int(action.source is not None), int(action.target is not None)
-    return Settled("skipped", why, action.key, on_source=on_source, on_target=on_target)

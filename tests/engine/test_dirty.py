@@ -50,7 +50,7 @@ class TestWhenItIsLookedAt:
         dirty.add(["b/1", "c"], ["b/", "b/2/"], now=100)
         due = dirty.due(101)
         assert names(due) == (["c"], ["b"])
-        dirty.settle(due)
+        dirty.settle(due, now=101)
         assert dirty.count() == (0, None)
 
     def test_names_are_exact(self, dirty):
@@ -58,40 +58,50 @@ class TestWhenItIsLookedAt:
         dirty.add(odd, now=100)
         due = dirty.due(101)
         assert names(due) == (sorted(odd), [])
-        dirty.settle(due)
+        dirty.settle(due, now=101)
         assert dirty.count() == (0, None)
 
 
 class TestSettling:
     def test_what_was_looked_at_is_clean(self, dirty):
         dirty.add(["a", "b"], now=100)
-        dirty.settle(dirty.due(101))
+        dirty.settle(dirty.due(101), now=101)
         assert dirty.count() == (0, None)
 
     def test_what_was_heard_of_meanwhile_is_dirty_again(self, dirty):
         dirty.add(["a", "b"], now=100)
         due = dirty.due(101)
         dirty.add(["a"], now=101)
-        dirty.settle(due)
+        dirty.settle(due, now=101)
         assert names(dirty.due(102)) == (["a"], [])
 
     def test_what_could_not_be_done_is_put_off(self, dirty):
         dirty.add(["a", "b"], now=100)
-        dirty.settle(dirty.due(101), put_off=["a"], until=130)
+        dirty.settle(dirty.due(101), now=101, put_off=["a"], until=130)
         assert (names(dirty.due(129)), dirty.wait(120)) == (([], []), 10)
         assert names(dirty.due(130)) == (["a"], [])
 
     def test_what_is_heard_again_is_put_off_no_longer(self, dirty):
         dirty.add(["a"], now=100)
-        dirty.settle(dirty.due(101), put_off=["a"], until=130)
+        dirty.settle(dirty.due(101), now=101, put_off=["a"], until=130)
         dirty.add(["a"], now=110)
         assert names(dirty.due(111)) == (["a"], [])
 
     def test_a_key_of_a_folder_is_put_off_by_itself(self, dirty):
         dirty.add([], ["b"], now=100)
-        dirty.settle(dirty.due(101), put_off=["b/1"], until=130)
+        dirty.settle(dirty.due(101), now=101, put_off=["b/1"], until=130)
         assert names(dirty.due(129)) == ([], [])
         assert names(dirty.due(130)) == (["b/1"], [])
+
+    def test_what_is_put_off_was_heard_of_when_it_was_looked_at(self, dirty):
+        dirty.add([], ["b"], now=100)
+        dirty.settle(dirty.due(101), now=101, put_off=["b/1"], until=130)
+        assert dirty.due(130).heard == {"b/1": 101}
+
+    def test_what_only_a_look_at_everything_has_met_can_be_put_off_too(self, dirty):
+        dirty.put_off(["a"], now=100, until=130)
+        assert names(dirty.due(129)) == ([], [])
+        assert names(dirty.due(130)) == (["a"], [])
 
     def test_a_look_at_everything_cleans_all_that_was_heard_of_before_it(self, dirty):
         dirty.add(["a"], ["b"], now=100)
@@ -108,16 +118,16 @@ class TestAcknowledging:
         told = []
         dirty.add(["a", "b"], now=100, done=lambda: told.append(1))
         due = dirty.due(101)
-        dirty.settle(due, put_off=["b"], until=110)
+        dirty.settle(due, now=101, put_off=["b"], until=110)
         assert told == []
-        dirty.settle(dirty.due(110))
+        dirty.settle(dirty.due(110), now=110)
         assert told == [1]
 
     def test_in_the_order_of_the_hints(self, dirty):
         told = []
         for number, key in enumerate("ab"):
             dirty.add([key], now=100, done=lambda number=number: told.append(number))
-        dirty.settle(dirty.due(101))
+        dirty.settle(dirty.due(101), now=101)
         assert told == [0, 1]
 
     def test_not_for_what_is_dirty_again(self, dirty):
@@ -125,9 +135,9 @@ class TestAcknowledging:
         dirty.add(["a"], now=100, done=lambda: told.append("first"))
         due = dirty.due(101)
         dirty.add(["a"], now=101, done=lambda: told.append("second"))
-        dirty.settle(due)
+        dirty.settle(due, now=101)
         assert told == ["first"]
-        dirty.settle(dirty.due(102))
+        dirty.settle(dirty.due(102), now=102)
         assert told == ["first", "second"]
 
     def test_when_everything_was_looked_at(self, dirty):
@@ -139,7 +149,7 @@ class TestAcknowledging:
     def test_at_once_where_there_is_nothing_to_look_at(self, dirty):
         told = []
         dirty.add([], now=100, done=lambda: told.append(1))
-        dirty.settle(dirty.due(100))
+        dirty.settle(dirty.due(100), now=100)
         assert told == [1]
 
 
@@ -167,5 +177,5 @@ def test_a_part_is_bounded(dirty, monkeypatch):
     dirty.add(["a", "b", "c"], now=100)
     due = dirty.due(101)
     assert names(due) == (["a", "b"], [])
-    dirty.settle(due)
+    dirty.settle(due, now=101)
     assert names(dirty.due(101)) == (["c"], [])
