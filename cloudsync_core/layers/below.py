@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 
 from cloudsync_core import keys
 from cloudsync_core.backend import NO_ATTRIBUTES, Backend, Prune
 from cloudsync_core.body import Body, ObjectReader
-from cloudsync_core.layers.layer import Layer
+from cloudsync_core.errors import BackendError
+from cloudsync_core.layers.layer import Layer, innermost
 from cloudsync_core.models import (
     ALWAYS,
     Attributes,
@@ -27,8 +28,7 @@ from cloudsync_core.unfinished import Leftover
 class Below(Layer):
     """The objects under a folder, by their keys relative to it.
 
-    Errors name the objects as the inner backend does. It is the outermost layer: what it wraps may be wrapped itself,
-    and is not closed with it.
+    It is the outermost layer: what it wraps may be wrapped itself, and is not closed with it.
 
     Args:
         inner: the backend.
@@ -52,22 +52,33 @@ class Below(Layer):
         skipped = len(self.begin)
         wanted = None if prune is None else lambda folder: prune(folder[skipped:])
         after = None if start_after is None else self.begin + start_after
-        for page in self.inner.list(self._at(prefix) if prefix else self._folder, start_after=after, prune=wanted):
-            yield self._page(page)
+        with self._named():
+            for page in self.inner.list(self._at(prefix) if prefix else self._folder, start_after=after, prune=wanted):
+                # The folder's own marker is no object in it.
+                own = self._page(page)
+                yield own if "" not in own.keys[:1] else own.select(range(1, len(own)), own.gaps)
 
     def stat(self, key: str) -> ObjectInfo:
         """Return what the object is."""
-        return self._own(self.inner.stat(self._at(key)))
+        with self._named():
+            return self._own(self.inner.stat(self._at(key)))
 
+    @contextlib.contextmanager
     def get(
         self, key: str, *, byte_range: ByteRange | None = None, if_match: Version | None = None
-    ) -> AbstractContextManager[ObjectReader]:
-        """Open the object; its reader knows it by the inner backend's key."""
-        return self.inner.get(self._at(key), byte_range=byte_range, if_match=if_match)
+    ) -> Iterator[ObjectReader]:
+        """Open the object."""
+        with self._named(), self.inner.get(self._at(key), byte_range=byte_range, if_match=if_match) as reader:
+            reader.info = self._own(reader.info)
+            yield reader
 
     def read(self, key: str, limit: int) -> ObjectReader | None:
-        """Read the object; likewise."""
-        return self.inner.read(self._at(key), limit)
+        """Read the object."""
+        with self._named():
+            reader = self.inner.read(self._at(key), limit)
+        if reader is not None:
+            reader.info = self._own(reader.info)
+        return reader
 
     def put(
         self,
@@ -78,16 +89,21 @@ class Below(Layer):
         condition: PutCondition = ALWAYS,
     ) -> ObjectInfo:
         """Write the object."""
-        return self._own(self.inner.put(self._at(key), body, attributes=attributes, condition=condition))
+        with self._named():
+            return self._own(self.inner.put(self._at(key), body, attributes=attributes, condition=condition))
 
     def delete(self, key: str, *, if_match: Version | None = None) -> None:
         """Remove the object."""
-        self.inner.delete(self._at(key), if_match=if_match)
+        with self._named():
+            self.inner.delete(self._at(key), if_match=if_match)
 
     def delete_many(self, items: Sequence[tuple[str, Version | None]]) -> Iterator[DeleteResult]:
         """Remove the objects."""
-        for result in self.inner.delete_many([(self._at(key), version) for key, version in items]):
-            yield DeleteResult(self._relative(result.key), result.error)
+        with self._named():
+            for result in self.inner.delete_many([(self._at(key), version) for key, version in items]):
+                if isinstance(result.error, BackendError):
+                    self._name(result.error)
+                yield DeleteResult(self._relative(result.key), result.error)
 
     def copy(
         self,
@@ -100,7 +116,10 @@ class Below(Layer):
     ) -> ObjectInfo:
         """Copy inside the provider; the source may be a folder, too."""
         there = dataclasses.replace(info, key=_begin(source) + info.key)
-        return self._own(self.inner.copy(source, there, self._at(key), attributes=attributes, condition=condition))
+        with self._named():
+            return self._own(
+                self.inner.copy(innermost(source), there, self._at(key), attributes=attributes, condition=condition)
+            )
 
     def leftovers(self, recorded: Sequence[tuple[str, str]] = ()) -> Iterator[Leftover]:
         """Yield what lies under the folder."""
@@ -114,13 +133,28 @@ class Below(Layer):
 
     def check_key(self, key: str) -> None:
         """Apply the inner backend's rule to the whole key."""
-        self.inner.check_key(self._at(key))
+        with self._named():
+            self.inner.check_key(self._at(key))
 
     def close(self) -> None:
         """Leave the inner backend open: it is somebody else's."""
 
     def _at(self, key: str) -> str:
-        return self.begin + key
+        # Nothing is no key, and would become that of the folder itself.
+        return self.begin + key if key else ""
+
+    @contextlib.contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except BackendError as error:
+            self._name(error)
+            raise
+
+    def _name(self, error: BackendError) -> None:
+        if error.location == self.inner.location:
+            error.location = self.location
+            error.key = None if error.key is None else self._relative(error.key)
 
     def _relative(self, key: str) -> str:
         return key.removeprefix(self.begin)

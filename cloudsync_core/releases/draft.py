@@ -204,7 +204,8 @@ class Draft:
     def is_as_before(self) -> bool:
         """Tell whether every file is settled as the same object at the same path as before, and none is gone."""
         different, files, before = self._rows.execute(
-            "SELECT (SELECT count(*) FROM file f LEFT JOIN earlier e USING (path) WHERE f.key IS NOT e.key),"
+            "SELECT (SELECT count(*) FROM file f LEFT JOIN earlier e USING (path)"
+            " WHERE e.path IS NULL OR f.key IS NOT e.key),"
             " (SELECT count(*) FROM file), (SELECT count(*) FROM earlier)"
         ).fetchone()
         return not different and files == before

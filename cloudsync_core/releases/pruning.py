@@ -131,17 +131,18 @@ def _doom(rows: sqlite3.Connection, backend: Backend, stay: set[str], doomed: fr
     unfinished = []
     referred = "SELECT count(*) FROM referred WHERE key = ?"
     for release, objects in itertools.groupby(_others(backend, stay), key=lambda one: one[0]):
-        latest = made_at(release)
+        latest, found = made_at(release), 0
         rows.execute("BEGIN")
         for _, key, size, modified in objects:
             latest = max(latest, modified)
             if not rows.execute(referred, (key,)).fetchone()[0]:
-                rows.execute("INSERT OR IGNORE INTO doomed (key, size) VALUES (?, ?)", (key, size))
+                found += rows.execute("INSERT OR IGNORE INTO doomed (key, size) VALUES (?, ?)", (key, size)).rowcount
         if release not in doomed:
             if now - latest < UNDER_WAY:
                 rows.execute("ROLLBACK")
                 continue
-            unfinished.append(release)
+            # Only objects that others refer to may be left of a release that was pruned long ago.
+            unfinished += [release] if found else []
         rows.execute("COMMIT")
     return unfinished
 

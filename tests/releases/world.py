@@ -44,8 +44,11 @@ class World:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
 
+    def open_tree(self):
+        return FileBackend(Location.parse(str(self.path)), FileOptions(fsync=False))
+
     def open_source(self):
-        return self.source() if self.source else FileBackend(Location.parse(str(self.path)), FileOptions(fsync=False))
+        return self.source() if self.source else self.open_tree()
 
     def release(self, *, name="site", dry_run=False, stop=None, target=None, listener=None, **rules):
         """Publish once, and return the report."""
@@ -83,7 +86,7 @@ class World:
             seen = pointer.read(backend, name)
             return seen and seen.pointer
 
-    def keys(self, prefix=""):
+    def objects(self, prefix=""):
         with self.target() as backend:
             return [key for page in backend.list(prefix) for key in page.keys]
 

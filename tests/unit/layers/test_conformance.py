@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from cloudsync_core.backends.memory import MemoryBackend, MemoryOptions
+from cloudsync_core.layers.below import Below
 from cloudsync_core.layers.retry import Retry, RetryPolicy
 from cloudsync_core.layers.throttle import Throttle
 from cloudsync_core.layers.trace import RequestCounts, Trace
@@ -41,3 +42,8 @@ class TestTrace(LayeredMemory):
 class TestThrottle(LayeredMemory):
     def wrap(self, inner):
         return Throttle(inner, 1e6, threading.Event())
+
+
+class TestBelow(LayeredMemory):
+    def wrap(self, inner):
+        return Below(inner, "folder/deeper")
