@@ -6,6 +6,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.channels import envelope, events
@@ -32,6 +33,9 @@ from cloudsync_core.errors import (
 
 Deliver = Callable[[Update], None]
 """Delivers an update, and returns when the effect is durable; whatever it raises is a failure."""
+
+LONGEST_WAIT: Final = 3600.0
+"""Seconds that whoever takes deliveries can have the next attempt wait."""
 
 _PASSING = (UnavailableError, ThrottledError)
 
@@ -208,7 +212,7 @@ class Delivery:
             self.failing.end(update.topic)
             self._tell_parked(parked)
             return True
-        wait = self._rules.backoff(attempts)
+        wait = max(self._rules.backoff(attempts), _asked_for(error))
         self.failing.wait(dataclasses.replace(waiting, attempts=attempts, due=time.monotonic() + wait))
         self._rules.told(events.Failed(update, error, attempts, wait))
         return False
@@ -238,6 +242,12 @@ class Delivery:
         hit("subscription.parked")
         self.count(parked=1)
         self._rules.told(events.ParkedAway(parked.id, parked.key, parked.topic, parked.error))
+
+
+def _asked_for(error: Exception) -> float:
+    """Return the seconds that whoever takes deliveries has asked to wait."""
+    asked = error.retry_after if isinstance(error, DeliveryError | BackendError) else None
+    return min(asked or 0.0, LONGEST_WAIT)
 
 
 def is_passing(error: BackendError) -> bool:

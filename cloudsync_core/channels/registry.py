@@ -43,6 +43,9 @@ _SUFFIX: Final = ".json"
 _SECOND_NS: Final = 1_000_000_000
 _TIES: Final = 3
 
+_FLOOR_STEP_NS: Final = 60 * _SECOND_NS
+"""How far the floor has to move to be worth a request, where nothing else is new."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Registration:
@@ -179,8 +182,8 @@ class Desk:
         raise self._taken(None)
 
     def write(self, floor: str | None, newest: str, parked: tuple[str, ...]) -> None:
-        """Write how far the subscriber is, unless that is what is written; raises as `claim`."""
-        if self._written == (floor, newest, parked):
+        """Write how far the subscriber is, unless it is written already, or nearly so; raises as `claim`."""
+        if self._written is not None and self._written[1:] == (newest, parked) and _near(floor, self._written[0]):
             return
         self.claim(floor, newest, parked, anew=True)
 
@@ -226,6 +229,12 @@ class Desk:
         if found is None:
             return IF_ABSENT if capabilities.put_if_absent else ALWAYS
         return IfMatch(found.version) if capabilities.put_if_match and found.version else ALWAYS
+
+
+def _near(floor: str | None, written: str | None) -> bool:
+    if floor is None or written is None:
+        return floor == written
+    return abs(ids.time_ns(floor) - ids.time_ns(written)) < _FLOOR_STEP_NS
 
 
 def _parsed(name: str, content: bytes, modified_ns: int, version: Version) -> Registration:

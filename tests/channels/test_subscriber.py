@@ -172,6 +172,13 @@ class TestFailures:
             assert all(most / 2 <= wait <= most for wait in some)
             assert len(set(some)) > 1
 
+    @pytest.mark.parametrize(("asked", "waited"), [(7.0, 7.0), (1e9, 3600.0), (None, 0.0)])
+    def test_who_asks_for_a_pause_gets_it_within_bounds(self, memory_channel, receive, asked, waited):
+        put(memory_channel, "one")
+        receive.inbox.failures["one"] = [DeliveryError("busy", retry_after=asked)]
+        receive.poll()
+        assert [event.wait for event in receive.told(Failed)] == [waited]
+
     def test_what_waits_is_not_read_again_and_again(self, memory_channel, receive):
         for number in range(10):
             put(memory_channel, f"{number}")
