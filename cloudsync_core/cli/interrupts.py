@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -26,17 +27,30 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@dataclasses.dataclass(slots=True)
+class Interruption:
+    """What has interrupted a run.
+
+    Attributes:
+        signal: the first one; `None` as long as there was none.
+    """
+
+    signal: int | None = None
+
+
 @contextlib.contextmanager
-def interruptible(stop: Stop, announce: Callable[[], None]) -> Iterator[None]:
+def interruptible(stop: Stop, announce: Callable[[], None]) -> Iterator[Interruption]:
     """Let the user end a run, for the length of the block.
 
     The first signal stops the run, which then ends by itself with a truthful report; the second raises
     `KeyboardInterrupt`. A signal that was ignored when the program started (`nohup`, a job in the background) stays so.
+    The block is given what tells which signal it was.
 
     Args:
         stop: of the run.
         announce: called from the signal handler at the first signal; it must not wait for anything.
     """
+    found = Interruption()
 
     def handle(number: int, frame: object) -> None:
         del frame
@@ -44,18 +58,19 @@ def interruptible(stop: Stop, announce: Callable[[], None]) -> Iterator[None]:
             # The third one ends the process, in case even the second has to wait for something.
             signal.signal(number, signal.SIG_DFL)
             raise KeyboardInterrupt
+        found.signal = number
         stop.interrupt()
         announce()
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield found
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
     handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in handled:
         signal.signal(number, handle)
     try:
-        yield
+        yield found
     finally:
         for number in handled:
             signal.signal(number, before[number])

@@ -41,6 +41,9 @@ COMMANDS = {
     "testremote": Entry(
         "testremote:testremote", "Test what a store keeps of the contract, under a fresh prefix of it."
     ),
+    "publish": Entry("publish:publish", "Publish an update in a channel."),
+    "subscribe": Entry("subscribe:subscribe", "Deliver the updates of a channel."),
+    "channel": Entry("channel:channel", "Look into a channel, clean it up, and see to what could not be delivered."),
     "restore": Entry("restore:restore", "List what runs have put aside, and bring it back."),
     "gc": Entry("gc:gc", "Find and remove what crashes have left behind."),
     "status": Entry("status:status", "Show the last runs of each job."),
