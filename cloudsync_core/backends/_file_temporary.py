@@ -219,6 +219,28 @@ class Temporary:
             self._resumption.forget()
 
 
+def link(origin: int, folder: int, name: str) -> None:
+    """Give the file of one folder the same name in another one, too.
+
+    Args:
+        origin: descriptor of the folder in which it lies.
+        folder: descriptor of the other one.
+        name: the name in both.
+
+    Raises:
+        FileExistsError: there is something of that name.
+        InvalidKeyError: the file system would give it another name.
+        UnsupportedOperationError: there can be no link from the one to the other.
+    """
+    try:
+        os.link(name, name, src_dir_fd=origin, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS | {errno.EXDEV}:
+            raise
+        raise UnsupportedOperationError("the file system makes no hard link of it there") from error
+    _require_name(folder, name)
+
+
 def _require_name(folder: int, name: str) -> None:
     """Withdraw a new file that has got another name than it was given."""
     try:

@@ -12,7 +12,7 @@ from cloudsync_core import keys
 from cloudsync_core.backends._file_info import kind_of
 from cloudsync_core.backends._file_names import name_held, require_own_name
 from cloudsync_core.backends._file_root import Folder, Root, make_directory, place
-from cloudsync_core.backends._file_temporary import Temporary, create, has_unnamed_files
+from cloudsync_core.backends._file_temporary import Temporary, create, has_unnamed_files, link
 from cloudsync_core.errors import BackendError, InvalidKeyError, KeyBlockedError, printable
 from cloudsync_core.unfinished import Resumption
 
@@ -95,6 +95,33 @@ class Writer:
         status = self._root.in_made_folder(folder, make, made)
         self._has_unnamed_files = status is not None
         return status
+
+    def link(self, key: str, origin: Root) -> os.stat_result:
+        """Give the file that `key` names under another root that name here, too, and return its status.
+
+        The new name is not made durable: who links many files syncs their folders once.
+
+        Raises:
+            FileExistsError, KeyBlockedError, InvalidKeyError: as of `begin`; nothing is replaced.
+            FileNotFoundError: there is no such file under the other root.
+            UnsupportedOperationError: the two are not on one file system, or it makes no more hard links.
+        """
+        folder, name = place(key)
+
+        def give(opened: Folder) -> os.stat_result:
+            try:
+                origin.in_folder(folder, lambda there: link(there.descriptor, opened.descriptor, name))
+            except FileExistsError:
+                status = os.stat(name, dir_fd=opened.descriptor, follow_symlinks=False)
+                if not stat.S_ISREG(status.st_mode):
+                    raise _in_the_way(name, status) from None
+                require_own_name(opened.descriptor, name)
+                raise
+            return os.stat(name, dir_fd=opened.descriptor, follow_symlinks=False)
+
+        # Looked for first: a folder that is missing there is not made here.
+        origin.in_folder(folder, lambda there: os.stat(name, dir_fd=there.descriptor, follow_symlinks=False))
+        return self._root.in_made_folder(folder, give)
 
     def make_folder(self, key: str, *, exclusive: bool) -> os.stat_result:
         """Make the folder of a marker and return its status.

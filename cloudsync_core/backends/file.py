@@ -187,6 +187,24 @@ class FileBackend(Backend):
             self._writer.take_back(made)
             raise
 
+    def link(self, key: str, origin: FileBackend) -> ObjectInfo:
+        """Give the file that `key` names in another directory that name here, too: both are then one file.
+
+        The new name becomes durable when its folder is synced, which is left to the caller, who may link many.
+
+        Args:
+            key: the file, in both.
+            origin: the other directory.
+
+        Raises:
+            ObjectNotFoundError: there is no such file in the other directory.
+            ObjectExistsError: there is one here.
+            UnsupportedOperationError: the two are not on one file system, or it makes no more hard links.
+            KeyBlockedError, InvalidKeyError: as of `put`.
+        """
+        with naming("link", self.location, key):
+            return entry(key, self._writer.link(key, origin._root))
+
     def _put_file(self, key: str, body: Body, made: _Folders, mtime_ns: int | None, *, exclusive: bool) -> ObjectInfo:
         chunks = body.chunks()
         if exclusive and body.is_held:
