@@ -92,6 +92,11 @@ class Console:
             text = self.redact(text)
             self._write(f"{click.style(text, **style) if style and _coloured(sys.stdout) else text}\n")
 
+    def content(self, data: bytes) -> None:
+        """Print bytes as they are, with nothing redacted; in JSON mode, nothing."""
+        if not self.json:
+            self._write(data)
+
     def event(self, name: str, values: dict[str, Any], *, flush: bool = True) -> None:
         """Print an event in JSON mode; without `flush` it may wait for others."""
         if self.json:
@@ -139,13 +144,16 @@ class Console:
         """Hand everything printed to the system."""
         self._write("", flush=True)
 
-    def _write(self, text: str, *, flush: bool = False) -> None:
+    def _write(self, text: str | bytes, *, flush: bool = False) -> None:
         with self._lock:
             if self.lost:
                 return
             try:
                 output = self._output or sys.stdout
-                output.write(text)
+                if isinstance(text, bytes):
+                    output.buffer.write(text)
+                else:
+                    output.write(text)
                 if flush:
                     output.flush()
             except OSError as error:

@@ -6,10 +6,11 @@ import contextlib
 import os
 import select
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, TextIO
 
 from cloudsync_core.errors import ConfigError
 
@@ -22,6 +23,19 @@ BATCH: Final = 1000
 _BATCH_BYTES: Final = 1024 * 1024
 _READ: Final = 64 * 1024
 _QUIET_SECONDS: Final = 0.05
+
+
+def standard_input() -> IO[bytes]:
+    """Return the bytes of standard input.
+
+    Raises:
+        ConfigError: it was closed when the program started.
+    """
+    # Not so in the types, but in programs whose caller has closed it.
+    stream: TextIO | None = sys.stdin
+    if stream is None:
+        raise ConfigError("standard input is closed")
+    return stream.buffer
 
 
 @contextlib.contextmanager

@@ -79,8 +79,8 @@ def _imported(name: str) -> Callable[[Update], object]:
 def _callable(found: object, shown: str) -> Callable[[Update], object]:
     if not callable(found):
         raise ConfigError(f"{shown}: it cannot be called, it is a {type(found).__name__}")
-    calls = found if inspect.isroutine(found) or inspect.isclass(found) else type(found).__call__
-    if inspect.iscoroutinefunction(calls) or inspect.isgeneratorfunction(calls) or inspect.isasyncgenfunction(calls):
+    late = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    if any(is_late(called) for is_late in late for called in (found, type(found).__call__)):
         # To call it would do nothing, and the update would count as delivered.
         raise ConfigError(
             f"{shown}: it returns before it has done anything",
@@ -106,5 +106,5 @@ def _place(error: BaseException) -> str | None:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith("<") and frame.filename != __file__
     ]
-    own = [frame for frame in frames if Path(frame.filename) != Path(importlib.__file__ or "")]
+    own = [frame for frame in frames if Path(frame.filename) != Path(importlib.__file__)]
     return f"{printable(own[-1].filename)}:{own[-1].lineno}" if own else None

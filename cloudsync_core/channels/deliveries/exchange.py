@@ -95,7 +95,9 @@ class Endpoint:
         except (OSError, UnicodeError) as error:
             raise NoAddressError(f"the host has no address: {getattr(error, 'strerror', None) or error}") from error
         judged = [(family, place, addresses.problem(str(place[0]))) for family, *_, place in found]
-        allowed = [(family, place) for family, place, why in judged if why is None or self.allow_private]
+        allowed: list[tuple[socket.AddressFamily, Any]] = [
+            (family, place) for family, place, why in judged if why is None or self.allow_private
+        ]
         if not allowed:
             raise RefusedAddressError(f"the address of the host is refused: {judged[0][2]}" if judged else "no address")
         return allowed

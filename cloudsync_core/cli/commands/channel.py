@@ -113,10 +113,8 @@ def show(console: Console, channel: str, update_id: str, *, given: tuple[str, ..
     with opened(console, channel, given) as place:
         update = _found(place, update_id)
         if raw:
-            output = click.get_binary_stream("stdout")
             for chunk in update.chunks():
-                output.write(chunk)
-            output.flush()
+                console.content(chunk)
             return 0
         console.event("update", values(update))
         for name, value in _details(update):

@@ -17,7 +17,7 @@ from cloudsync_core.cli.channels import channel_argument, opened
 from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.formats import plural
-from cloudsync_core.cli.input import lines_at_hand, spooled
+from cloudsync_core.cli.input import lines_at_hand, spooled, standard_input
 from cloudsync_core.cli.interrupts import terminable
 from cloudsync_core.config.environment import default_state_path
 from cloudsync_core.engine.probing import find_out
@@ -84,15 +84,14 @@ def publish(
 
         with _state(channel, name) as state:
             find_out(place.backend, state)
-        standard_input = click.get_binary_stream("stdin")
         if lines:
-            by.lines(standard_input, message)
+            by.lines(standard_input(), message)
         elif content is not None:
             by.one(message(_parsed(content, "--content") if json_content else content, {}))
         elif file is not None:
             by.one(message(_loaded(file) if json_content else file, {FILENAME: file.name}))
         else:
-            kept = stack.enter_context(spooled(standard_input))
+            kept = stack.enter_context(spooled(standard_input()))
             by.one(message(_loaded(kept) if json_content else kept, {}))
     if lines:
         console.note(f"{plural(by.published, 'update')} published")

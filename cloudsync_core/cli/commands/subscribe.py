@@ -16,7 +16,7 @@ from cloudsync_core.channels import events, names
 from cloudsync_core.channels.deliveries.deliverer import Deliverer
 from cloudsync_core.channels.deliveries.factory import KINDS
 from cloudsync_core.channels.deliveries.hook import HookDelivery
-from cloudsync_core.channels.subscriber import Subscriber
+from cloudsync_core.channels.subscriber import Start, Subscriber
 from cloudsync_core.cli.channels import Opened, Printing, channel_argument, opened, state_option, state_path
 from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
@@ -126,7 +126,7 @@ def subscribe(
             deliver,
             topics=job.topics,
             skip_own=(job.publisher or names.host_name()) if job.skip_own else None,
-            start=job.start,
+            start=_start(job.start),
             attempts=job.attempts,
             register=job.register_,
             stop=stop,
@@ -173,6 +173,11 @@ def _job(channel: str, rules: dict[str, Any]) -> SubscribeJob:
         raise ConfigError(
             "\n".join(f"{_flag(problem.path[:1])}: {problem.message}" for problem in explain(error))
         ) from None
+
+
+def _start(start: str | float) -> Start:
+    """Return where a subscriber begins, as the model has checked it."""
+    return start if isinstance(start, float) else "latest" if start == "latest" else "earliest"
 
 
 def _flag(path: Sequence[str | int]) -> str:
