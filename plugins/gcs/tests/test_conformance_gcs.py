@@ -8,6 +8,9 @@ import pytest
 from cloudsync_core.testing import BackendContract
 from tests.servers.proxy import proxy_before
 
+EIGHTH = {"resumable_threshold": "2MiB", "chunk_size": "1MiB"}
+"""The sizes of an eighth of the defaults, which takes an eighth of the time."""
+
 
 class TestGCS(BackendContract):
     """As Google's documents have it."""
@@ -16,7 +19,7 @@ class TestGCS(BackendContract):
         ("newline", "carriage-return", "every-control-character"),
         "no name in Google Cloud Storage holds a line break",
     )
-    options: ClassVar[dict] = {}
+    options: ClassVar[dict] = EIGHTH
 
     @pytest.fixture
     def make_backend(self, gcs, open_gcs):

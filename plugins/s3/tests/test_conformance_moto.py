@@ -9,6 +9,9 @@ import pytest
 from cloudsync_core.testing import BackendContract
 from tests.servers.proxy import Request, error, proxy_before
 
+EIGHTH = {"multipart_threshold": "2MiB", "part_size": "1MiB"}
+"""The sizes of an eighth of the defaults, which takes an eighth of the time."""
+
 
 class TestMoto(BackendContract):
     """As users open a server of which nothing is known."""
@@ -16,7 +19,7 @@ class TestMoto(BackendContract):
     refuses: ClassVar = dict.fromkeys(
         ("newline", "every-control-character"), "moto's router finds no object whose name holds a line break"
     )
-    options: ClassVar[dict] = {}
+    options: ClassVar[dict] = EIGHTH
 
     @pytest.fixture
     def make_backend(self, moto_s3, open_s3):
