@@ -17,10 +17,11 @@ from cloudsync_core.config.fields import Distributions, Literally
 from cloudsync_core.config.headers import HeaderRuleConfig
 from cloudsync_core.config.jobs.fetch import FetchJob, ReleaseSource
 from cloudsync_core.config.jobs.kinds import Job
-from cloudsync_core.config.jobs.mirror import MirrorJob
+from cloudsync_core.config.jobs.mirror import Mirroring, MirrorJob
 from cloudsync_core.config.jobs.publish import PublishJob
 from cloudsync_core.config.jobs.release import ReleaseJob
 from cloudsync_core.config.jobs.subscribe import ChannelSource, SubscribeJob
+from cloudsync_core.config.jobs.watch import WatchJob
 from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.section import Section
 
@@ -37,11 +38,13 @@ __all__ = [
     "JobName",
     "LocationConfig",
     "MirrorJob",
+    "Mirroring",
     "PluginsConfig",
     "PublishJob",
     "ReleaseJob",
     "ReleaseSource",
     "SubscribeJob",
+    "WatchJob",
     "WebhookDelivery",
 ]
 

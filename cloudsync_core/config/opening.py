@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import typing
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import SecretStr
 
-from cloudsync_core.backend import Backend
+from cloudsync_core.backend import Backend, Prune
 from cloudsync_core.config.environment import local_path
 from cloudsync_core.config.jobs.parts import WithHeaders
 from cloudsync_core.config.loader import LoadedConfig
@@ -20,6 +21,7 @@ from cloudsync_core.config.problems import KeyPath, Problem, config_error, dotte
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.policy import HeaderRule
 from cloudsync_core.errors import ConfigError, OptionsError, UnknownBackendError, printable
+from cloudsync_core.event_source import EventSource, Watched
 from cloudsync_core.location import Location
 from cloudsync_core.options import BackendOptions
 from cloudsync_core.plugins.facade import Plugins
@@ -56,27 +58,81 @@ def open_location(
         ConfigError: the URL names no place.
         PluginError: the backend's plugin cannot be used.
     """
-    directory = loaded.directory if loaded else Path()
-    url = resolver.resolve(location.url, *at, "url", secret=False)
-    if (password := _PASSWORD.match(url)) is not None:
-        resolver.values.add(password[1])
-    options = resolver.resolve(location.options, *at, "options")
-    try:
-        parsed = _parse(url, directory)
+    with _placing(loaded, at):
+        place, options = _resolved(location, plugins=plugins, loaded=loaded, resolver=resolver, at=at)
         if below:
-            parsed = Location(parsed.scheme, f"{parsed.rest.removesuffix('/')}/{below}")
-        model = plugins.options_model(parsed.scheme)
-        for name in _options_of_type(model, options, SecretStr):
-            resolver.values.add(_revealed(options[name]))
-        for name in _options_of_type(model, options, Path):
-            options[name] = str(local_path(str(options[name]), directory))
-        return plugins.open(parsed, options, create=create)
+            place = Location(place.scheme, f"{place.rest.removesuffix('/')}/{below}")
+        return plugins.open(place, options, create=create)
+
+
+def open_events(
+    source: str,
+    given: Mapping[str, object],
+    location: LocationConfig,
+    backend: Backend,
+    *,
+    plugins: Plugins,
+    loaded: LoadedConfig | None,
+    resolver: Resolver,
+    prune: Prune | None = None,
+    at: KeyPath = (),
+) -> EventSource:
+    """Return what tells of changes at a location.
+
+    Args:
+        source: the name of an event source; "auto" is `local` for a directory and `poll` for anything else.
+        given: the event source's options, as they were written.
+        location: what is watched.
+        backend: the same place, open.
+        plugins: what brings event sources.
+        loaded: as of `open_location`; likewise the following.
+        resolver: likewise.
+        prune: tells of a folder that nothing under it is wanted.
+        at: the keys that lead to the job.
+
+    Raises:
+        ConfigError: there is no such event source, or it cannot watch such a place.
+        OptionsError: its options are wrong.
+        PluginError: the plugin that brings it cannot be used.
+    """
+    with _placing(loaded, (*at, "source")):
+        place, options = _resolved(location, plugins=plugins, loaded=loaded, resolver=resolver, at=(*at, "source"))
+        checked = plugins.options_model(place.scheme).model_validate(options)
+    name = ("local" if place.scheme == "file" else "poll") if source == "auto" else source
+    with _placing(loaded, (*at, "events")):
+        found = resolver.resolve(dict(given), *at, "events", "options")
+        return plugins.event_source(name, Watched(place, backend, checked, prune), found)
+
+
+@contextlib.contextmanager
+def _placing(loaded: LoadedConfig | None, at: KeyPath) -> Iterator[None]:
+    """Say where in the file it was written what is wrong."""
+    try:
+        yield
     except OptionsError as error:
         raise _wrong_options(error, loaded, (*at, "options")) from None
     except UnknownBackendError as error:
         raise UnknownBackendError(_placed(error, loaded, (*at, "url")), hint=error.hint) from None
     except _NoPlaceError as error:
         raise ConfigError(_placed(error, loaded, (*at, "url")), hint=error.hint) from None
+
+
+def _resolved(
+    location: LocationConfig, *, plugins: Plugins, loaded: LoadedConfig | None, resolver: Resolver, at: KeyPath
+) -> tuple[Location, dict[str, Any]]:
+    """Return the place and the options that a location names, references looked up and paths made absolute."""
+    directory = loaded.directory if loaded else Path()
+    url = resolver.resolve(location.url, *at, "url", secret=False)
+    if (password := _PASSWORD.match(url)) is not None:
+        resolver.values.add(password[1])
+    options = resolver.resolve(location.options, *at, "options")
+    place = _parse(url, directory)
+    model = plugins.options_model(place.scheme)
+    for name in _options_of_type(model, options, SecretStr):
+        resolver.values.add(_revealed(options[name]))
+    for name in _options_of_type(model, options, Path):
+        options[name] = str(local_path(str(options[name]), directory))
+    return place, options
 
 
 def header_rules(job: WithHeaders, *, resolver: Resolver, at: KeyPath = ()) -> tuple[HeaderRule, ...]:

@@ -135,6 +135,9 @@ class Dirty:
         values = {"job": self._job, "now": now, "serial": self._serial}
         rows = [{**values, "key": name, "is_folder": False} for name in names]
         rows += [{**values, "key": folder.removesuffix("/"), "is_folder": True} for folder in folders]
+        if not rows:
+            self._acknowledge()
+            return
         with self._database.using() as connection:
             connection.execute("BEGIN IMMEDIATE")
             with connection:
@@ -196,6 +199,18 @@ class Dirty:
             StateError: the database cannot be written.
         """
         self.settle(Due(Part(), (), {}, self._serial), now=now, put_off=names, until=until)
+
+    def again(self, due: Due, until: float) -> None:
+        """Have all that was looked at looked at again, and not before some time.
+
+        Raises:
+            StateError: the database cannot be written.
+        """
+        rows = [{"job": self._job, "key": key, "until": until} for key in (*due.heard, *due.folders)]
+        with self._database.using() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                connection.executemany(_PUT_OFF, rows)
 
     def settle_everything(self, serial: int) -> None:
         """Take for clean whatever was heard of up to a serial: everything has been looked at since.

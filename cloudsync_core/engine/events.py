@@ -73,7 +73,20 @@ class RunFinished:
     report: RunReport
 
 
-Event = RunStarted | ActionPlanned | ActionFinished | KeyLeftOut | DifferenceFound | RunFinished
+@dataclasses.dataclass(frozen=True, slots=True)
+class LookFinished:
+    """A job that watches has looked at everything or at some keys, and done what followed from that.
+
+    Attributes:
+        report: what it did.
+        everything: whether all was looked at.
+    """
+
+    report: RunReport
+    everything: bool
+
+
+Event = RunStarted | ActionPlanned | ActionFinished | KeyLeftOut | DifferenceFound | LookFinished | RunFinished
 
 Listener = Callable[[Event], None]
 """Called in the run's own thread; what it raises ends the run."""

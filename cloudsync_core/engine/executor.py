@@ -20,6 +20,22 @@ class Stop(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self.interrupted = False
+        self._child: Stop | None = None
+
+    def child(self) -> Stop:
+        """Return what ends a part of the run without ending all of it, and ends with it; the last one that was made."""
+        child = Stop()
+        self._child = child
+        if self.is_set():
+            self.set()
+        return child
+
+    def set(self) -> None:
+        """End the run; may be called from a signal handler."""
+        super().set()
+        if self._child is not None:
+            self._child.interrupted |= self.interrupted
+            self._child.set()
 
     def interrupt(self) -> None:
         """End the run on behalf of the user; may be called from a signal handler."""

@@ -98,6 +98,23 @@ class Tally:
             self.counts.skipped += 1
         self._note(outcome.cause or outcome.status, outcome.error or "")
 
+    def include(self, other: Tally) -> None:
+        """Add what another tally has counted of the same run; what it found unchanged stands for what was before."""
+        counts = other._counts_of_all()
+        for name in ("added", "updated", "deleted", "skipped", "failed"):
+            setattr(self.counts, name, getattr(self.counts, name) + getattr(counts, name))
+        self.counts.unchanged, self.counts.unknown = counts.unchanged, counts.unknown
+        self.target_objects = other.target_objects
+        self._bytes += other._bytes
+        self._bytes_resumed += other._bytes_resumed
+        self._kept += other._kept
+        self._bytes_kept += other._bytes_kept
+        self._verified.update(other._verified)
+        for group in other._groups.values():
+            for example in group.examples:
+                self._note(group.cause, example)
+            self._note_more(group.cause, group.count - len(group.examples))
+
     @property
     def partial(self) -> bool:
         """Whether some object is not on the target as it is on the source, for a reason that is no rule of the job."""
@@ -155,9 +172,15 @@ class Tally:
         setattr(self.counts, name, getattr(self.counts, name) + 1)
 
     def _note(self, cause: str, message: str) -> None:
-        if cause not in self._groups and len(self._groups) >= GROUPS:
-            cause = OTHER_CAUSES
-        group = self._groups.setdefault(cause, FailureGroup(cause))
+        group = self._group(cause)
         group.count += 1
         if len(group.examples) < EXAMPLES:
             group.examples.append(message)
+
+    def _note_more(self, cause: str, count: int) -> None:
+        self._group(cause).count += count
+
+    def _group(self, cause: str) -> FailureGroup:
+        if cause not in self._groups and len(self._groups) >= GROUPS:
+            cause = OTHER_CAUSES
+        return self._groups.setdefault(cause, FailureGroup(cause))

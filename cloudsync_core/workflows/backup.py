@@ -12,7 +12,7 @@ from typing import Final
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body
-from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.config.model import Mirroring
 from cloudsync_core.engine.keeping import cannot_keep
 from cloudsync_core.errors import BackendError, OverlappingLocationsError
 from cloudsync_core.layers.readonly import ReadOnly
@@ -80,7 +80,7 @@ class Backup:
 
 
 @contextlib.contextmanager
-def open_backup(run: RunInfo, job: MirrorJob, sides: Sides, context: Context) -> Iterator[Backup]:
+def open_backup(run: RunInfo, job: Mirroring, sides: Sides, context: Context) -> Iterator[Backup]:
     """Open the backup of a job for one run, and close it at the end; without one, nothing is kept.
 
     Raises:

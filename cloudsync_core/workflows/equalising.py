@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Iterable
 
-from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.config.model import Mirroring
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import diff
@@ -30,7 +30,7 @@ from cloudsync_core.models import Page
 from cloudsync_core.runs import Action, RunInfo, Side
 from cloudsync_core.workflows.backup import Backup
 from cloudsync_core.workflows.context import Context
-from cloudsync_core.workflows.execution import Execution
+from cloudsync_core.workflows.execution import Execution, StillRight
 from cloudsync_core.workflows.limits import DeleteLimits
 from cloudsync_core.workflows.sides import Sides
 
@@ -50,12 +50,13 @@ class Equaliser:
         part: the keys that are looked at; by default all.
         reserved: says what is to be told of an action that is not to be done now, or returns `None`; it has to hinder
             the deletes of others by itself if it should.
+        still_right: as of `Execution`.
     """
 
     def __init__(
         self,
         run: RunInfo,
-        job: MirrorJob,
+        job: Mirroring,
         context: Context,
         sides: Sides,
         base: JobState,
@@ -65,6 +66,7 @@ class Equaliser:
         limits: DeleteLimits,
         part: Part | None = None,
         reserved: Callable[[Action], Settled | None] | None = None,
+        still_right: StillRight | None = None,
     ) -> None:
         self._run = run
         self._lease = lease
@@ -72,6 +74,7 @@ class Equaliser:
         self._limits = limits
         self._part = part
         self._reserved = reserved
+        self._still_right = still_right
         self._job = job
         self._context = context
         self._sides = sides
@@ -110,6 +113,7 @@ class Equaliser:
             base=self._base,
             tally=tally,
             lease=self._lease,
+            still_right=self._still_right,
             kept_in=self._backup.place,
         )
         with (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cloudsync_core.config.model import MirrorJob
+from collections.abc import Callable
+
+from cloudsync_core.config.model import Mirroring
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.errors import DeleteLimitExceededError, EmptySourceError
 from cloudsync_core.runs import RunInfo
@@ -16,7 +18,7 @@ class DeleteLimits:
         job: its rules.
     """
 
-    def __init__(self, run: RunInfo, job: MirrorJob) -> None:
+    def __init__(self, run: RunInfo, job: Mirroring) -> None:
         self._run = run
         self._job = job
 
@@ -41,14 +43,53 @@ class DeleteLimits:
 
     def _check(self, tally: Tally, deletes: int) -> None:
         if tally.source_objects == 0 and not self._job.allow_empty_source:
-            raise EmptySourceError(
-                f"the source {self._run.source} is empty, and {deletes} objects would be deleted from "
-                f"{self._run.target}; nothing was deleted",
-                hint="If the source is meant to be empty, set allow_empty_source: true (--allow-empty-source).",
-            )
+            raise self._emptied(deletes)
         if not self._job.max_delete.allows(deletes, tally.target_objects):
-            raise DeleteLimitExceededError(
-                f"{deletes} of the {tally.target_objects} objects of {self._run.target} would be deleted, which is "
-                f"more than max_delete ({self._job.max_delete}); nothing was deleted",
-                hint="If that is right, raise max_delete (--max-delete) for one run.",
-            )
+            raise self._exceeded(f"{deletes} of the {tally.target_objects}")
+
+    def _emptied(self, deletes: int) -> EmptySourceError:
+        return EmptySourceError(
+            f"the source {self._run.source} is empty, and {deletes} objects would be deleted from "
+            f"{self._run.target}; nothing was deleted",
+            hint="If the source is meant to be empty, set allow_empty_source: true (--allow-empty-source).",
+        )
+
+    def _exceeded(self, how_many: str, when: str = "") -> DeleteLimitExceededError:
+        would_be = f"would be deleted {when}".rstrip()
+        return DeleteLimitExceededError(
+            f"{how_many} objects of {self._run.target} {would_be}, which is "
+            f"more than max_delete ({self._job.max_delete}); nothing was deleted",
+            hint="If that is right, raise max_delete (--max-delete) for one run.",
+        )
+
+
+class WindowLimits(DeleteLimits):
+    """The limits of one look of a job that watches.
+
+    What it deletes counts together with what the job has deleted in the window before, so that many small looks are no
+    way around the limit.
+
+    Args:
+        run: the run.
+        job: its rules.
+        deleted: objects that were deleted in the window so far.
+        objects: objects of the target when everything was looked at last; 0 when that is what is being done.
+        empty: tells whether the source has no object in scope at all, where the look is at a part: that nothing of the
+            part is there says nothing of whether the source is.
+    """
+
+    def __init__(
+        self, run: RunInfo, job: Mirroring, *, deleted: int, objects: int, empty: Callable[[], bool] | None
+    ) -> None:
+        super().__init__(run, job)
+        self._deleted = deleted
+        self._objects = objects
+        self._empty = empty
+
+    def _check(self, tally: Tally, deletes: int) -> None:
+        if tally.source_objects == 0 and not self._job.allow_empty_source and (self._empty is None or self._empty()):
+            raise self._emptied(deletes)
+        # The share is of what was there before the window's deletes.
+        objects = max(self._objects, tally.target_objects) + self._deleted
+        if not self._job.max_delete.allows(self._deleted + deletes, objects):
+            raise self._exceeded(f"{self._deleted + deletes} of the {objects}", "within delete_window")

@@ -81,6 +81,12 @@ class TestSettling:
         assert (names(dirty.due(129)), dirty.wait(120)) == (([], []), 10)
         assert names(dirty.due(130)) == (["a"], [])
 
+    def test_a_whole_look_is_done_again_where_it_came_to_nothing(self, dirty):
+        dirty.add(["a"], ["b"], now=100)
+        dirty.again(dirty.due(101), until=130)
+        assert names(dirty.due(129)) == ([], [])
+        assert names(dirty.due(130)) == (["a"], ["b"])
+
     def test_what_is_heard_again_is_put_off_no_longer(self, dirty):
         dirty.add(["a"], now=100)
         dirty.settle(dirty.due(101), now=101, put_off=["a"], until=130)
@@ -149,8 +155,15 @@ class TestAcknowledging:
     def test_at_once_where_there_is_nothing_to_look_at(self, dirty):
         told = []
         dirty.add([], now=100, done=lambda: told.append(1))
-        dirty.settle(dirty.due(100), now=100)
         assert told == [1]
+
+    def test_after_what_was_heard_before_it(self, dirty):
+        told = []
+        dirty.add(["a"], now=100, done=lambda: told.append(1))
+        dirty.add([], now=100, done=lambda: told.append(2))
+        assert told == []
+        dirty.settle(dirty.due(101), now=101)
+        assert told == [1, 2]
 
 
 def test_what_is_dirty_outlives_the_process(tmp_path):

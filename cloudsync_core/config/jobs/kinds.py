@@ -14,10 +14,12 @@ from cloudsync_core.config.jobs.mirror import MirrorJob
 from cloudsync_core.config.jobs.publish import PublishJob
 from cloudsync_core.config.jobs.release import ReleaseJob
 from cloudsync_core.config.jobs.subscribe import SubscribeJob
+from cloudsync_core.config.jobs.watch import WatchJob
 from cloudsync_core.config.section import Section
 
-MIRROR, PUBLISH, RELEASE, SUBSCRIBE, FETCH = "mirror job", "publish job", "release job", "subscribe job", "fetch job"
-KINDS = (MIRROR, PUBLISH, RELEASE, SUBSCRIBE, FETCH)
+MIRROR, PUBLISH, RELEASE = "mirror job", "publish job", "release job"
+WATCH, SUBSCRIBE, FETCH = "watch job", "subscribe job", "fetch job"
+KINDS = (MIRROR, PUBLISH, RELEASE, WATCH, SUBSCRIBE, FETCH)
 """The titles of the models."""
 
 _PUBLISHED = {"updates": PUBLISH, "release": RELEASE}
@@ -50,10 +52,10 @@ def _kind_watched(job: Mapping[str, Any]) -> str:
     if "source" not in job:
         raise _problem("required, and missing", "source")
     named = [kind for key, kind in _WATCHED.items() if isinstance(source, Mapping) and key in source]
-    if len(named) != 1:
-        keys = " or ".join(f"'{key}'" for key in _WATCHED)
-        raise _problem(f"must be a mapping with either {keys}, which says what is watched", "source")
-    return named[0]
+    if len(named) > 1:
+        raise _problem(f"must have one of {_listed(tuple(_WATCHED))}, which says what is watched", "source")
+    # Anything else is a location, and what is wrong with it is told where locations are checked.
+    return named[0] if named else WATCH
 
 
 def _one_of(kinds: Mapping[str, str], value: object, option: str) -> str:
@@ -84,6 +86,7 @@ Job = Annotated[
     Annotated[MirrorJob, Tag(MIRROR)]
     | Annotated[PublishJob, Tag(PUBLISH)]
     | Annotated[ReleaseJob, Tag(RELEASE)]
+    | Annotated[WatchJob, Tag(WATCH)]
     | Annotated[SubscribeJob, Tag(SUBSCRIBE)]
     | Annotated[FetchJob, Tag(FETCH)],
     Discriminator(_kind),

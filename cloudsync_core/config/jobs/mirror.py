@@ -57,7 +57,7 @@ class Equalising(Section):
     )
 
 
-class MirrorJob(
+class Mirroring(
     Alone,
     WithHeaders,
     LimitedOperations,
@@ -69,12 +69,17 @@ class MirrorJob(
     ToTarget,
     FromSource,
 ):
+    """All that a job can say which makes a target equal to a source, once or all the time."""
+
+    server_copy: StrictBool = Field(
+        default=True,
+        description="Whether objects are copied inside the provider where both sides are there and it is allowed.",
+    )
+
+
+class MirrorJob(Mirroring):
     """A target that is made equal to a source."""
 
     model_config = ConfigDict(title="mirror job")
 
     workflow: Literal["mirror"] = Field(default="mirror", description="What the job does.")
-    server_copy: StrictBool = Field(
-        default=True,
-        description="Whether objects are copied inside the provider where both sides are there and it is allowed.",
-    )
