@@ -103,7 +103,8 @@ class Delivery:
         if isinstance(updates, CloudSyncError):
             self._settle_unread(listed, updates)
             return True
-        settled = self._cursor.settled_in(listed.id)
+        # Of an object with one update that is not settled, none is.
+        settled = self._cursor.settled_in(listed.id) if len(updates) > 1 else set[str]()
         pending = [update for update in updates if update.id not in settled]
         rest, quiet, behind, failed = len(pending), list[str](), list[str](), list[str]()
         for update in pending:
