@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import ftplib
 import os
 import re
 import socket
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +57,37 @@ class FtpServer:
     def url(self, path: str) -> str:
         """Return the location of `path`, which has no leading slash."""
         return f"ftp://127.0.0.1:{self.port}/{path}"
+
+
+class Line:
+    """Stands for the module `socket` in ftplib: every connection, of commands and of content, can be cut."""
+
+    def __init__(self) -> None:
+        self._open: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._is_cut = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(socket, name)
+
+    def create_connection(self, *arguments: Any, **named: Any) -> socket.socket:
+        """Connect, unless the line is cut."""
+        if self._is_cut:
+            raise ConnectionRefusedError("the line is cut")
+        connected = socket.create_connection(*arguments, **named)
+        self._open.add(connected)
+        return connected
+
+    @contextlib.contextmanager
+    def cut(self) -> Iterator[None]:
+        """Let no byte through for the length of the block, and end what is connected."""
+        self._is_cut = True
+        for connected in list(self._open):
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            self._is_cut = False
 
 
 @pytest.fixture(scope="session")

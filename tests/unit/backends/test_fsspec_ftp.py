@@ -1,5 +1,6 @@
 """The fsspec backend on a real FTP server."""
 
+import ftplib
 import os
 import time
 import uuid
@@ -11,6 +12,7 @@ from cloudsync_core.backends.fsspec import FsspecBackend, FsspecOptions
 from cloudsync_core.body import Body
 from cloudsync_core.location import Location
 from cloudsync_core.testing import BackendContract
+from tests.servers.ftp import Line
 
 SECOND_NS = 1_000_000_000
 
@@ -37,8 +39,10 @@ class TestFsspecFtp(BackendContract):
     }
 
     @pytest.fixture
-    def make_backend(self, ftp_server):
+    def make_backend(self, ftp_server, monkeypatch):
         name = uuid.uuid4().hex
+        self.line = Line()
+        monkeypatch.setattr(ftplib, "socket", self.line)
 
         def make(root="first"):
             if root != "missing":
@@ -51,6 +55,9 @@ class TestFsspecFtp(BackendContract):
     def leftovers(self, backend):
         root = self.directory / backend.identity.root.strip("/")
         return [name for _, _, names in os.walk(root) for name in names if name.startswith(".cs-")]
+
+    def cut_off(self, backend):
+        return self.line.cut()
 
     def test_P3_another_content_in_another_second_has_another_fingerprint(self, backend):
         seen = set()
