@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cloudsync_core.api.mirroring import mirror, open_backend
+    from cloudsync_core.api.releases import Releases, release
     from cloudsync_core.backend import Backend
     from cloudsync_core.body import Body, ObjectReader
     from cloudsync_core.capabilities import Capabilities
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.mirroring": ("mirror", "open_backend"),
+    "api.releases": ("Releases", "release"),
     "backend": ("Backend",),
     "body": ("Body", "ObjectReader"),
     "capabilities": ("Capabilities",),
@@ -114,12 +116,14 @@ __all__ = [
     "PublishJob",
     "PutCondition",
     "ReleaseJob",
+    "Releases",
     "RunInfo",
     "RunReport",
     "SubscribeJob",
     "Version",
     "mirror",
     "open_backend",
+    "release",
 ]
 
 
