@@ -15,11 +15,13 @@ class Stop(threading.Event):
 
     Attributes:
         interrupted: the user asked for it; otherwise the run stops itself.
+        ended: it was asked for as the normal end of a run that would go on for ever.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.interrupted = False
+        self.ended = False
         self._child: Stop | None = None
 
     def child(self) -> Stop:
@@ -35,11 +37,17 @@ class Stop(threading.Event):
         super().set()
         if self._child is not None:
             self._child.interrupted |= self.interrupted
+            self._child.ended |= self.ended
             self._child.set()
 
     def interrupt(self) -> None:
         """End the run on behalf of the user; may be called from a signal handler."""
         self.interrupted = True
+        self.set()
+
+    def end(self) -> None:
+        """End a run that would go on for ever, as it is meant to be ended; may be called from a signal handler, too."""
+        self.ended = True
         self.set()
 
 

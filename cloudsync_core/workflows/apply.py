@@ -15,8 +15,9 @@ from cloudsync_core.models import ObjectInfo
 from cloudsync_core.runs import Action, RunReport
 from cloudsync_core.workflows.backup import open_backup
 from cloudsync_core.workflows.context import Context
-from cloudsync_core.workflows.execution import Execution, supervise
+from cloudsync_core.workflows.execution import Execution
 from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, open_sides
+from cloudsync_core.workflows.supervision import supervise
 
 
 def rules_of(job: MirrorJob) -> str:
@@ -81,7 +82,7 @@ def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> 
             return withheld
 
         with open_backup(run, job, sides, context) as backup, lease(run, job, sides, context) as held:
-            return backup.finished(supervise(run, context, sides, work))
+            return backup.finished(supervise(run, context, work, requests=sides.requests))
 
 
 def _announce(section: PlanSection, context: Context, tally: Tally) -> int:

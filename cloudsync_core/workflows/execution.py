@@ -8,16 +8,16 @@ import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, Protocol
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.affinity import Gathering
 from cloudsync_core.engine.attributes import AttributeRules
-from cloudsync_core.engine.bandwidth import Bandwidth
+from cloudsync_core.engine.bandwidth import Bandwidth, Timetable
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import BaseRow
-from cloudsync_core.engine.events import ActionFinished, RunFinished, RunStarted
+from cloudsync_core.engine.events import ActionFinished
 from cloudsync_core.engine.executor import execute
 from cloudsync_core.engine.keeping import Keeper, held_back
 from cloudsync_core.engine.lease import Lease
@@ -30,16 +30,11 @@ from cloudsync_core.engine.unfinished import Unfinished
 from cloudsync_core.errors import (
     BackendError,
     CancelledError,
-    CloudSyncError,
-    DeleteLimitExceededError,
-    EmptySourceError,
     KeyBlockedError,
-    LeaseHeldError,
-    PlanRejectedError,
     PreconditionFailedError,
     RunError,
 )
-from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport, RunStatus
+from cloudsync_core.runs import Action, Outcome, RunInfo
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.sides import Sides
 
@@ -55,7 +50,29 @@ _IN_HAND = 16_000
 
 StillRight = Callable[[Action], BackendError | None]
 
-_REFUSALS = (DeleteLimitExceededError, EmptySourceError, LeaseHeldError, PlanRejectedError)
+
+class Moving(Protocol):
+    """What a job says of how objects are moved; see the options of these names in `cloudsync_core.config.jobs`."""
+
+    @property
+    def transfers(self) -> int:
+        """The most objects that are moved at the same time."""
+
+    @property
+    def memory(self) -> int:
+        """The most bytes that are held in memory at the same time."""
+
+    @property
+    def bwlimit(self) -> Timetable:
+        """The most bytes that pass in a second."""
+
+    @property
+    def verify(self) -> Literal["digest", "size"]:
+        """How written objects are proven right where the store confirms no digest."""
+
+    @property
+    def server_copy(self) -> bool:
+        """Whether objects are copied inside the provider where they can be."""
 
 
 class Execution:
@@ -79,7 +96,7 @@ class Execution:
     def __init__(
         self,
         run: RunInfo,
-        job: MirrorJob,
+        job: Moving,
         context: Context,
         *,
         sides: Sides,
@@ -301,59 +318,6 @@ class Execution:
             raise CancelledError("interrupted")
         if self._fatal is not None:
             raise RunError(f"the run was stopped, nothing else could have succeeded: {self._fatal}")
-
-
-def supervise(run: RunInfo, context: Context, sides: Sides, work: Callable[[Tally], str | None]) -> RunReport:
-    """Return the report of a run, however it ends; what goes wrong is in it.
-
-    Args:
-        run: the run.
-        context: its surroundings.
-        sides: its two sides.
-        work: does everything; returns why deletes were held back, or `None`.
-    """
-    tally = Tally(run)
-    if not run.dry_run:
-        context.state.start_run(run.id, run.job, run.started)
-    context.listener(RunStarted(run))
-    context.plugins.run_started(run)
-    error: CloudSyncError | None = None
-    message: str | None = None
-    try:
-        message = work(tally)
-        status: RunStatus = "partial" if message is not None or tally.partial else "done"
-    except CloudSyncError as caught:
-        error, status = caught, _status_of(caught, context)
-    except OSError as caught:
-        # The backends' own never get here: it is a temporary file of the run.
-        error, status = RunError(f"a temporary file of the run cannot be used: {caught.strerror or caught}"), "aborted"
-        error.__cause__ = caught
-    except BaseException as caught:
-        # A defect, or a listener that wants no more: the caller is told, and nobody else is left to wait for the end.
-        unknown = f"the run ended by an error that nobody expected: {type(caught).__name__}"
-        _end(context, tally.report("aborted", requests=sides.requests(), message=unknown))
-        raise
-    report = tally.report(status, requests=sides.requests(), message=message if error is None else str(error))
-    report.error = error
-    _end(context, report)
-    context.listener(RunFinished(report))
-    return report
-
-
-def _status_of(error: CloudSyncError, context: Context) -> RunStatus:
-    if isinstance(error, _REFUSALS):
-        return "refused"
-    return "interrupted" if isinstance(error, CancelledError) or context.stop.interrupted else "aborted"
-
-
-def _end(context: Context, report: RunReport) -> None:
-    context.progress.phase = "done"
-    try:
-        if not report.run.dry_run:
-            context.state.finish_run(report)
-            hit("run.summary.written")
-    finally:
-        context.plugins.run_finished(report.run, report)
 
 
 def _batches(actions: Iterable[Action], size: int) -> Iterator[Sequence[Action]]:

@@ -7,9 +7,9 @@ from cloudsync_core.runs import RunReport
 from cloudsync_core.workflows.backup import open_backup
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.equalising import Equaliser
-from cloudsync_core.workflows.execution import supervise
 from cloudsync_core.workflows.limits import DeleteLimits
 from cloudsync_core.workflows.sides import lease, new_run, open_base, open_sides
+from cloudsync_core.workflows.supervision import supervise
 
 
 def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
@@ -31,4 +31,4 @@ def mirror(name: str, job: MirrorJob, context: Context) -> RunReport:
         with open_backup(run, job, sides, context) as backup, lease(run, job, sides, context) as held:
             limits = DeleteLimits(run, job)
             work = Equaliser(run, job, context, sides, base, lease=held, backup=backup, limits=limits)
-            return backup.finished(supervise(run, context, sides, work.do))
+            return backup.finished(supervise(run, context, work.do, requests=sides.requests))

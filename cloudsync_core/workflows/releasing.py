@@ -34,9 +34,10 @@ from cloudsync_core.releases.names import LIVE, host, new_id, place, tree
 from cloudsync_core.releases.pruning import prune
 from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport
 from cloudsync_core.workflows.context import Context
-from cloudsync_core.workflows.execution import Execution, supervise
+from cloudsync_core.workflows.execution import Execution
 from cloudsync_core.workflows.intake import Intake
 from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, open_sides
+from cloudsync_core.workflows.supervision import supervise
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -57,9 +58,11 @@ def release(name: str, job: ReleaseJob, context: Context) -> RunReport:
         ConfigError, PluginError, StateError, OverlappingLocationsError: the run cannot start.
     """
     with open_sides(job, context) as sides, open_base(name, sides, context) as base:
-        run = dataclasses.replace(new_run(name, sides, context), workflow="publish")
+        run = new_run(name, sides, context, "publish")
         with lease(run, job, sides, context) as held:
-            return supervise(run, context, sides, _Release(run, job, context, sides=sides, base=base, held=held).do)
+            return supervise(
+                run, context, _Release(run, job, context, sides=sides, base=base, held=held).do, requests=sides.requests
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -28,9 +28,10 @@ from cloudsync_core.models import Page
 from cloudsync_core.runs import Action, RunReport, Side
 from cloudsync_core.workflows.backup import inside
 from cloudsync_core.workflows.context import Context
-from cloudsync_core.workflows.execution import Execution, supervise
+from cloudsync_core.workflows.execution import Execution
 from cloudsync_core.workflows.kept import require
 from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, open_sides
+from cloudsync_core.workflows.supervision import supervise
 
 _COMPARATOR: Final = "auto"
 
@@ -61,7 +62,7 @@ def _restore(run_id: str, overwrite: bool, name: str, job: MirrorJob, context: C
         context = dataclasses.replace(context, open=open_either)
         sides = stack.enter_context(open_sides(job, context, source_inside=True))
         base = stack.enter_context(open_base(name, sides, context))
-        run = dataclasses.replace(new_run(name, sides, context), workflow="restore")
+        run = new_run(name, sides, context, "restore")
         # A backup that lies inside the target is no part of what is there.
         prefix = inside(backup, sides.target)
         if prefix == "" or inside(sides.target, backup) is not None:
@@ -90,7 +91,7 @@ def _restore(run_id: str, overwrite: bool, name: str, job: MirrorJob, context: C
                 else:
                     return
 
-        return supervise(run, context, sides, work)
+        return supervise(run, context, work, requests=sides.requests)
 
 
 def _perform(actions: Iterable[Action], execution: Execution | None, context: Context, tally: Tally) -> None:

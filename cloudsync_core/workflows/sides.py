@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import time
-import uuid
 from collections.abc import Iterator
+from typing import Protocol
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.concurrency import Concurrency
 from cloudsync_core.engine.lease import Lease
@@ -22,6 +20,39 @@ from cloudsync_core.layers.throttle import Throttle
 from cloudsync_core.layers.trace import RequestCounts, Trace
 from cloudsync_core.runs import RunInfo, Side
 from cloudsync_core.workflows.context import Context
+from cloudsync_core.workflows.supervision import run_of
+
+
+class Asking(Protocol):
+    """What a job says of the operations on its sides; see the options of that name in `cloudsync_core.config.jobs`."""
+
+    @property
+    def transfers(self) -> int:
+        """The most objects that are moved at the same time."""
+
+    @property
+    def tpslimit(self) -> float | None:
+        """The most operations that are started in a second on each side."""
+
+    @property
+    def retries(self) -> int:
+        """How many times an operation is attempted in all."""
+
+
+class Leasing(Protocol):
+    """What a job says of its lease; likewise."""
+
+    @property
+    def lease(self) -> bool:
+        """Whether there is one."""
+
+    @property
+    def wait(self) -> int:
+        """Seconds to wait for the lease of another run."""
+
+    @property
+    def retries(self) -> int:
+        """How many times an operation is attempted in all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,12 +81,12 @@ class Sides:
 
 @contextlib.contextmanager
 def open_sides(
-    job: MirrorJob, context: Context, *, create_target: bool = True, source_inside: bool = False
+    job: Asking, context: Context, *, create_target: bool = True, source_inside: bool = False
 ) -> Iterator[Sides]:
     """Open the source and the target of a job, and close them at the end.
 
     Args:
-        job: what names them.
+        job: how they are asked.
         context: what opens them.
         create_target: a target that does not exist will be made by the first write; otherwise it is an error.
         source_inside: the source may lie inside the target, whose listing then leaves it out.
@@ -92,7 +123,7 @@ def _is_inside(inner: Backend, outer: Backend) -> bool:
     return one != other and one.startswith(other)
 
 
-def lease(run: RunInfo, job: MirrorJob, sides: Sides, context: Context) -> contextlib.AbstractContextManager[Lease]:
+def lease(run: RunInfo, job: Leasing, sides: Sides, context: Context) -> contextlib.AbstractContextManager[Lease]:
     """Return the lease of a run on its target, which nobody holds before the run writes."""
     retry = RetryPolicy(attempts=job.retries)
     first = functools.partial(find_out, sides.keeper, context.state)
@@ -113,15 +144,6 @@ def open_base(name: str, sides: Sides, context: Context) -> Iterator[JobState]:
         base.close()
 
 
-def new_run(name: str, sides: Sides, context: Context) -> RunInfo:
-    """Return a run of a mirror job that starts now; its id sorts by time: `20261120T101500Z-1a2b3c4d`."""
-    started = time.time()
-    return RunInfo(
-        id=f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(started))}-{uuid.uuid4().hex[:8]}",
-        job=name,
-        workflow="mirror",
-        source=sides.source.location,
-        target=sides.target.location,
-        dry_run=context.dry_run,
-        started=started,
-    )
+def new_run(name: str, sides: Sides, context: Context, workflow: str = "mirror") -> RunInfo:
+    """Return a run of a job between two sides that starts now."""
+    return run_of(name, workflow, context, source=sides.source.location, target=sides.target.location)
