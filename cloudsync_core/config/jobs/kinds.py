@@ -51,11 +51,14 @@ def _kind_watched(job: Mapping[str, Any]) -> str:
     source = job.get("source")
     if "source" not in job:
         raise _problem("required, and missing", "source")
-    named = [kind for key, kind in _WATCHED.items() if isinstance(source, Mapping) and key in source]
-    if len(named) > 1:
-        raise _problem(f"must have one of {_listed(tuple(_WATCHED))}, which says what is watched", "source")
-    # Anything else is a location, and what is wrong with it is told where locations are checked.
-    return named[0] if named else WATCH
+    if not isinstance(source, Mapping):
+        return WATCH
+    named = [kind for key, kind in {**_WATCHED, "url": WATCH}.items() if key in source]
+    if len(named) != 1:
+        raise _problem(
+            "must be a location, or a mapping with either 'channel' or 'release', which is watched", "source"
+        )
+    return named[0]
 
 
 def _one_of(kinds: Mapping[str, str], value: object, option: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool
 
-from cloudsync_core.config.fields import Interval, Options
+from cloudsync_core.config.fields import Interval, Options, Pause
 from cloudsync_core.config.jobs.mirror import Mirroring
 from cloudsync_core.config.jobs.requiring import requires
 from cloudsync_core.config.section import Section
@@ -67,13 +67,13 @@ class Watching(Section):
         default=3600.0,
         description="Seconds between two comparisons of everything, which find what no event has told of.",
     )
-    quiet: Interval = Field(
+    quiet: Pause = Field(
         default=0.5, description="Seconds for which nothing was heard of an object, before it is looked at."
     )
     longest: Interval = Field(
         default=10.0, description="Seconds after which an object is looked at that changes all the time."
     )
-    grace: Interval = Field(
+    grace: Pause = Field(
         default=2.0,
         description="Seconds for which an object has to be gone before it is deleted: many programs save a file by "
         "deleting it and writing a new one.",

@@ -12,11 +12,12 @@ from cloudsync_core.config.jobs.mirror import MirrorJob
 from cloudsync_core.config.jobs.publish import PublishJob
 from cloudsync_core.config.jobs.release import ReleaseJob
 from cloudsync_core.config.jobs.subscribe import ChannelSource, SubscribeJob
+from cloudsync_core.config.jobs.watch import WatchJob
 from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.model import Config
 from cloudsync_core.config.validation import explain
 
-WATCHED = "must be a mapping with either 'channel' or 'release', which says what is watched"
+WATCHED = "must be a location, or a mapping with either 'channel' or 'release', which is watched"
 NAMED = "a name begins with a letter or a digit and holds only those, '.', '_' and '-', 64 at most"
 
 JOBS = [
@@ -30,6 +31,7 @@ JOBS = [
     ),
     SubscribeJob(source={"channel": {"url": "c"}}, deliver={"webhook": "https://example.com"}, start="latest"),
     FetchJob(source={"release": "c"}, target="site", pointer="canary", interval=0.5),
+    WatchJob(source="a", target="s3://b/c", events={"source": "poll", "options": {"interval": 1}}, grace=0, quiet=0.1),
 ]
 
 
@@ -52,6 +54,8 @@ class TestKinds:
             ("workflow: publish, as: release, source: x, target: y", ReleaseJob),
             ("workflow: watch, source: {channel: x}, deliver: {callback: 'a:b'}", SubscribeJob),
             ("workflow: watch, source: {release: x}, target: y", FetchJob),
+            ("workflow: watch, source: x, target: y", WatchJob),
+            ("workflow: watch, source: {url: x}, target: y, events: poll", WatchJob),
         ],
     )
     def test_are_told_apart(self, config, text, kind):
@@ -76,7 +80,7 @@ class TestKinds:
             ("workflow: [mirror], source: x, target: y", ".workflow: must be 'mirror', 'publish' or 'watch'"),
             ("workflow: publish, as: realese, source: x, target: y", ".as: must be 'updates' or 'release'"),
             ("workflow: watch", ".source: required, and missing"),
-            ("workflow: watch, source: s3://b/c, target: y", f".source: {WATCHED}"),
+            ("workflow: watch, source: s3://b/c", ".target: required, and missing"),
             ("workflow: watch, source: {chanel: x}", f".source: {WATCHED}"),
             ("workflow: watch, source: {channel: x, release: y}", f".source: {WATCHED}"),
         ],
