@@ -233,6 +233,15 @@ class Plugins:
         """Tell the plugins what happened to some keys."""
         self._notify("outcomes", run=run, outcomes=outcomes)
 
+    @property
+    def hears_updates(self) -> bool:
+        """Whether a plugin wants to be told of updates."""
+        return bool(self._implementations("update_received"))
+
+    def update_received(self, channel: str, update: Any) -> None:
+        """Tell the plugins of an update of a channel, a `cloudsync_core.Update`."""
+        self._notify("update_received", channel=channel, update=update)
+
     def register_commands(self, cli: click.Group) -> None:
         """Let the plugins add commands; one that fails or that would replace a command leaves no trace."""
         for impl in self._implementations("register_commands"):

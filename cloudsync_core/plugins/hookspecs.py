@@ -12,7 +12,7 @@ A plugin is a module named by an entry point of the group `cloudsync`; it implem
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -89,3 +89,13 @@ def cloudsync_run_finished(run: RunInfo, report: RunReport) -> None:
 @hookspec
 def cloudsync_outcomes(run: RunInfo, outcomes: Sequence[Outcome]) -> None:
     """Take note of what happened to some keys: at least one, in the order in which it happened."""
+
+
+@hookspec
+def cloudsync_update_received(channel: str, update: Any) -> None:
+    """Take note of an update of a channel that was delivered to everything else that it is to be delivered to.
+
+    Args:
+        channel: the location of the channel, without credentials.
+        update: a `cloudsync_core.Update`. After a crash the same one may come again: its `id` tells.
+    """

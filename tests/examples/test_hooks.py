@@ -163,3 +163,15 @@ def test_outcomes(cloudsync, tmp_path):
         ("images/large.svg", "add", "done", 1000),
         ("index.html", "add", "done", 5),
     ]
+
+
+def test_update_received(cloudsync, tmp_path):
+    published = [
+        cloudsync("publish", "channel", "--topic", topic, "--content", "new").strip() for topic in ("feeds/a", "feeds/b")
+    ]
+    cloudsync("subscribe", "channel", "--name", "me", "--once", CLOUDSYNC_RECEIVED="received")
+    channel = f"file://{tmp_path / 'channel'}"
+    assert (tmp_path / "received").read_text().splitlines() == [
+        f"{channel} {published[0]} feeds/a",
+        f"{channel} {published[1]} feeds/b",
+    ]

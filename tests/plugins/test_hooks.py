@@ -70,7 +70,23 @@ class TestNotifications:
         plugins.run_finished(RUN, report)
         assert told == [("started", RUN), outcomes, (RUN, outcomes), (RUN, report)]
         assert told[-1][1] is not report
+        assert not plugins.hears_updates
         assert not plugins.hook_failures
+
+    def test_of_updates_reach_those_who_want_them(self):
+        told = []
+
+        def fail(update):
+            raise RuntimeError("no")
+
+        plugins = load(
+            plugin(update_received=fail), plugin(update_received=lambda channel, update: told.append((channel, update)))
+        )
+        assert plugins.hears_updates
+        plugins.update_received("memory://channel", "an update")
+        plugins.update_received("memory://channel", "another")
+        assert told == [("memory://channel", "an update"), ("memory://channel", "another")]
+        assert sum(plugins.hook_failures.values()) == 2
 
     @pytest.mark.parametrize("error", [RuntimeError("no"), SystemExit(3), CancelledError("no")])
     def test_that_fail_in_one_plugin_reach_the_others(self, error):
@@ -336,5 +352,6 @@ class TestEventSources:
 def test_every_hook_that_exists_is_tested_here_or_registers_records():
     hooks = {name.removeprefix("cloudsync_") for name in vars(hookspecs) if name.startswith("cloudsync_")}
     tested = {"run_started", "run_finished", "outcomes", "review_plan", "include_object", "resolve_secret"}
+    tested.add("update_received")
     records = {"register_backends", "register_comparators", "register_event_sources"}
     assert hooks == tested | records | {"register_commands"}

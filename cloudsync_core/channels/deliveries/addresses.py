@@ -7,8 +7,11 @@ from typing import Final
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_TRANSLATED: Final = tuple(ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48"))
-"""IPv6 addresses that a gateway turns into the IPv4 address which they end with (RFC 6052, RFC 8215)."""
+_TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv6 addresses that a gateway turns into the IPv4 address which they end with (RFC 6052)."""
+
+_TRANSLATED_HERE: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""Likewise, as a network of its own has it arranged (RFC 8215)."""
 
 
 def problem(text: str) -> str | None:
@@ -24,29 +27,34 @@ def problem(text: str) -> str | None:
         address: _Address = ipaddress.ip_address(text)
     except ValueError:
         return "it is no address"
-    return next(filter(None, map(_kind, (address, *_inner(address)))), None)
+    inner = _inner(address)
+    # Of these the IPv6 form says nothing: on networks without IPv4 every IPv4 host has such an address.
+    stands_for_inner = isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped or address in _TRANSLATED)
+    judged = inner if stands_for_inner else (address, *inner)
+    return next(filter(None, map(_kind, judged)), None)
 
 
-def _inner(address: _Address) -> tuple[_Address, ...]:
+def _inner(address: _Address) -> tuple[ipaddress.IPv4Address, ...]:
     """Return the IPv4 addresses to which packets for an IPv6 one may go."""
     if isinstance(address, ipaddress.IPv4Address):
         return ()
-    teredo = address.teredo or ()
-    found = [address.ipv4_mapped, address.sixtofour, *teredo]
-    if any(address in network for network in _TRANSLATED):
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    if address in _TRANSLATED:
+        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
+    found = (address.ipv4_mapped, address.sixtofour, *(address.teredo or ()))
     return tuple(one for one in found if one is not None)
 
 
 def _kind(address: _Address) -> str | None:
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return None  # what is inside decides
     if address.is_loopback or address.is_unspecified:
         return "it is this machine"
     if address.is_link_local:
         return "it is link-local"
     if address.is_multicast:
         return "it is multicast"
-    if address.is_private or (isinstance(address, ipaddress.IPv6Address) and address.is_site_local):
+    if address.is_private or (isinstance(address, ipaddress.IPv6Address) and _is_of_a_site(address)):
         return "it is private"
     return "it is reserved" if address.is_reserved or not address.is_global else None
+
+
+def _is_of_a_site(address: ipaddress.IPv6Address) -> bool:
+    return address.is_site_local or address in _TRANSLATED_HERE
