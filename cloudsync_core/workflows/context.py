@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Self
+import functools
+import importlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self, cast
 
 from cloudsync_core.backend import Backend
+from cloudsync_core.config.jobs.mirror import Equalising
+from cloudsync_core.config.jobs.parts import OfWorkflow, WithHeaders
 from cloudsync_core.config.loader import LoadedConfig
-from cloudsync_core.config.model import MirrorJob
 from cloudsync_core.config.opening import header_rules, open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.events import Listener, nobody
@@ -19,6 +23,10 @@ from cloudsync_core.engine.state import State
 from cloudsync_core.plugins.facade import Plugins
 from cloudsync_core.runs import Side
 
+if TYPE_CHECKING:
+    from cloudsync_core.channels.deliveries.deliverer import Deliverer
+    from cloudsync_core.config.jobs.subscribe import SubscribeJob
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
@@ -28,9 +36,12 @@ class Context:
         plugins: the plugins of this run.
         open: opens a side of the job; the second argument tells whether it may be made when it does not exist.
         open_backup: opens a folder of the job's backup, "" for the whole of it; likewise.
+        open_deliverers: opens what the job delivers updates to; close each.
         headers: the job's header rules, references looked up.
         state: the open state database; read-only in a dry run.
         dry_run: plan, and write nothing.
+        once: of a job that goes on until it is stopped, do what there is to do now.
+        directory: what relative paths of the job are relative to.
         stop: ends the run early.
         progress: the numbers that a display reads.
         listener: is told the events.
@@ -40,8 +51,11 @@ class Context:
     open: Callable[[Side, bool], Backend]
     state: State
     open_backup: Callable[[str, bool], Backend] | None = None
+    open_deliverers: Callable[[], Sequence[Deliverer]] = tuple
     headers: tuple[HeaderRule, ...] = ()
     dry_run: bool = False
+    once: bool = False
+    directory: Path = dataclasses.field(default_factory=Path)
     stop: Stop = dataclasses.field(default_factory=Stop)
     progress: Progress = dataclasses.field(default_factory=Progress)
     listener: Listener = nobody
@@ -49,7 +63,7 @@ class Context:
     @classmethod
     def of(
         cls,
-        job: MirrorJob,
+        job: OfWorkflow,
         *,
         plugins: Plugins,
         resolver: Resolver,
@@ -57,6 +71,7 @@ class Context:
         loaded: LoadedConfig | None = None,
         name: str = "",
         dry_run: bool = False,
+        once: bool = False,
         listener: Listener = nobody,
     ) -> Self:
         """Return the surroundings of a job.
@@ -69,41 +84,42 @@ class Context:
             loaded: the file that the job was read from, if it was.
             name: the job's name in that file.
             dry_run: plan, and write nothing.
+            once: of a job that goes on until it is stopped, do what there is to do now.
             listener: is told the events.
 
         Raises:
             SecretNotFoundError: a header refers to what does not exist.
         """
         at = ("jobs", name) if loaded is not None else ()
+        opened = functools.partial(open_location, plugins=plugins, loaded=loaded, resolver=resolver)
 
         def open_side(side: Side, create: bool) -> Backend:  # noqa: FBT001 - the signature of `open`
-            return open_location(
-                job.source if side == "source" else job.target,
-                plugins=plugins,
-                loaded=loaded,
-                resolver=resolver,
-                create=create,
-                at=(*at, side),
-            )
+            location, path = job.location(side)
+            return opened(location, create=create, at=(*at, *path))
 
         def open_backup(folder: str, create: bool) -> Backend:  # noqa: FBT001 - likewise
+            assert isinstance(job, Equalising)
             assert job.backup is not None
-            return open_location(
-                job.backup,
-                plugins=plugins,
-                loaded=loaded,
-                resolver=resolver,
-                create=create,
-                at=(*at, "backup"),
-                below=folder,
+            return opened(job.backup, create=create, at=(*at, "backup"), below=folder)
+
+        def open_deliverers() -> Sequence[Deliverer]:
+            # Imported here: it takes time, and only jobs that subscribe have a use for it.
+            delivering = importlib.import_module("cloudsync_core.config.delivering")
+            deliver = cast("SubscribeJob", job).deliver
+            found: Sequence[Deliverer] = delivering.open_deliveries(
+                deliver, resolver=resolver, loaded=loaded, at=(*at, "deliver")
             )
+            return found
 
         return cls(
             plugins=plugins,
             open=open_side,
             open_backup=open_backup,
             state=state,
-            headers=header_rules(job, resolver=resolver, at=at),
+            open_deliverers=open_deliverers,
+            headers=header_rules(job, resolver=resolver, at=at) if isinstance(job, WithHeaders) else (),
             dry_run=dry_run,
+            once=once,
+            directory=loaded.directory if loaded is not None else Path(),
             listener=listener,
         )

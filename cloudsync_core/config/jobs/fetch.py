@@ -10,8 +10,10 @@ from pydantic import ConfigDict, Field, StrictInt
 from cloudsync_core.config.fields import Interval, Name
 from cloudsync_core.config.jobs.parts import Concurrent, LimitedBandwidth, LimitedOperations, OfWorkflow
 from cloudsync_core.config.jobs.requiring import requires
-from cloudsync_core.config.locations import LocationField
+from cloudsync_core.config.locations import LocationConfig, LocationField
+from cloudsync_core.config.problems import KeyPath
 from cloudsync_core.config.section import Section
+from cloudsync_core.runs import Side
 
 if TYPE_CHECKING:
     from cloudsync_core.config.fields import Converted
@@ -44,6 +46,10 @@ class Fetched(OfWorkflow):
     keep: StrictInt = Field(
         default=2, ge=1, description="How many trees are kept beside the directory, the one that is live included."
     )
+
+    def location(self, side: Side) -> tuple[LocationConfig, KeyPath]:
+        """Return where the releases are, or the local directory."""
+        return (self.source.release, ("source", "release")) if side == "source" else (self.target, ("target",))
 
 
 class FetchJob(LimitedOperations, LimitedBandwidth, Concurrent, Fetched):

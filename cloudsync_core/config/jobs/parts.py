@@ -13,10 +13,12 @@ from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
 from cloudsync_core.config.fields import ByteCount, OperationRate, Patterns, Rate, Regexes
 from cloudsync_core.config.headers import HeaderRuleConfig
-from cloudsync_core.config.locations import LocationField
+from cloudsync_core.config.locations import LocationConfig, LocationField
+from cloudsync_core.config.problems import KeyPath
 from cloudsync_core.config.section import Section
 from cloudsync_core.engine.bandwidth import Timetable
 from cloudsync_core.engine.quantities import show_bytes
+from cloudsync_core.runs import Side
 
 _DEFAULT_MEMORY: Any = 128 * 1024**2
 _NO_LIMIT: Any = Timetable.parse("off")
@@ -26,6 +28,10 @@ class OfWorkflow(Section):
     """A job of any kind: each says which workflow it is for."""
 
     workflow: str = Field(description="What the job does.")
+
+    def location(self, side: Side) -> tuple[LocationConfig, KeyPath]:
+        """Return the location of a side that the job has, and the keys that lead to it in the job."""
+        return getattr(self, side), (side,)
 
 
 class FromSource(OfWorkflow):

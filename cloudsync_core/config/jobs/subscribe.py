@@ -11,8 +11,10 @@ from cloudsync_core.config.deliveries import Deliveries
 from cloudsync_core.config.fields import Interval, Name, Start, TopicPattern
 from cloudsync_core.config.jobs.parts import LimitedOperations, OfWorkflow
 from cloudsync_core.config.jobs.requiring import requires
-from cloudsync_core.config.locations import LocationField
+from cloudsync_core.config.locations import LocationConfig, LocationField
+from cloudsync_core.config.problems import KeyPath
 from cloudsync_core.config.section import Section
+from cloudsync_core.runs import Side
 
 if TYPE_CHECKING:
     from cloudsync_core.config.fields import Converted
@@ -69,6 +71,11 @@ class Subscribed(OfWorkflow):
         description="Whether the subscriber is known to the channel, which then keeps for it what it has not seen; "
         "without, the credentials need only read.",
     )
+
+    def location(self, side: Side) -> tuple[LocationConfig, KeyPath]:
+        """Return the channel; there is no target."""
+        assert side == "source", "updates are delivered, not written to a location"
+        return self.source.channel, ("source", "channel")
 
 
 class SubscribeJob(LimitedOperations, Subscribed):
