@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from tests.crash.story import EXCLUDED, Scene, Tree, obey, opened, succeed
+from tests.crash.story import EXCLUDED, Scene, Tree, obey, opened, outside, succeed
 from tests.engine.stores import listed
 
 UNTOLD = {"gs"}
@@ -16,7 +16,7 @@ NOTHING = {"added": 0, "updated": 0, "deleted": 0, "failed": 0}
 
 
 def hold_right_after(scene: Scene, held: Tree | None = None) -> None:
-    """Raise `AssertionError` unless the target is as P1-P5 and P9 promise it at any moment.
+    """Raise `AssertionError` unless the target is as P1-P3 and P9 promise it at any moment.
 
     Args:
         scene: the target, and what it held before.
@@ -34,6 +34,18 @@ def hold_right_after(scene: Scene, held: Tree | None = None) -> None:
         unfinished = {key for key in after if held.get(key) != after[key]}
         blocked = {key for key in unfinished if _is_in_the_way(key, before)}
         assert not unfinished - blocked, "P2: something was deleted before all else was done"
+
+
+def hold_outside(scene: Scene, found: Mapping[str, object] | None = None) -> None:
+    """Raise `AssertionError` unless nothing outside the target's root was touched, nor the source (P5).
+
+    Args:
+        scene: the target, and what lay around it before.
+        found: what lies there now, where that is not what is there.
+    """
+    found = outside(scene.source, scene.target) if found is None else found
+    touched = sorted(key for key in {*found, *scene.around} if found.get(key) != scene.around.get(key))
+    assert not touched, f"P5: {', '.join(touched)} was touched, outside the target"
 
 
 def hold_of_the_base(scene: Scene) -> None:
@@ -61,6 +73,7 @@ def hold_after_all(scene: Scene) -> None:
     obey("gc", scene.hasty, "--older-than", "0", "--all")
     assert scene.target.scheme in UNTOLD or not scene.unfinished(scene.target), "P6: something is left after gc"
     assert scene.held() == scene.after
+    hold_outside(scene)
 
 
 def base(state: Path) -> Mapping[str, tuple[str | None, str | None]]:

@@ -23,7 +23,7 @@ from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.plugins.facade import Plugins
 from tests.crash.zygote import Zygote
-from tests.engine.stores import contents
+from tests.engine.stores import contents, listed
 from tests.equivalence.runs import run_by_command
 from tests.equivalence.stores import BOUNDARY, Place
 
@@ -66,6 +66,9 @@ SECOND: Tree = {
     "odd/ [x]*?#%2F+&é\u0301😀": b"an odd name",
     "source's own.keep": b"excluded",
 }
+NEIGHBOURS: Tree = {"-2/edited": b"a name that begins alike", "-2/gone/one": b"as above", ".keep": b"beside it"}
+"""What lies beside the root of a target, by what follows the root's name."""
+
 DRIFT: Tree = {"drifted": b"something else", "stray": b"nobody knows it", "target's own.keep": b"excluded"}
 
 
@@ -80,6 +83,7 @@ class Scene:
         target: the place that is written.
         source_tree: what it holds.
         before: what the target holds.
+        around: what lies outside the target's root; see `outside`.
         runs: makes the runs that may not survive.
         unfinished: returns what a place holds beside objects, as its server sees it.
     """
@@ -90,6 +94,7 @@ class Scene:
     target: Place
     source_tree: Tree
     before: Tree
+    around: Mapping[str, object]
     runs: Zygote
     unfinished: Unfinished
 
@@ -155,7 +160,29 @@ def scene(folder: Path, source: Place, target: Place, zygote: Zygote, unfinished
     succeed(hasty)
     change(_hasty(source), FIRST, SECOND)
     change(_hasty(target), {}, DRIFT)
-    return Scene(config, hasty, source, target, SECOND, {**FIRST, **DRIFT}, zygote, unfinished)
+    surround(target)
+    return Scene(config, hasty, source, target, SECOND, {**FIRST, **DRIFT}, outside(source, target), zygote, unfinished)
+
+
+def surround(target: Place) -> None:
+    """Put neighbours beside the root of a target."""
+    root = target.root
+    with opened(target.above) as backend:
+        for name, data in NEIGHBOURS.items():
+            _put(backend, f"{root}{name}", data)
+
+
+def outside(source: Place, target: Place) -> dict[str, object]:
+    """Return what a run has no business to change: what lies beside the target's root, and the source."""
+    root = f"{target.root}/"
+    with opened(target.above) as backend:
+        found: dict[str, object] = {
+            f"beside {key}": (info.size, info.fingerprint)
+            for key, info in listed(backend).items()
+            if not key.startswith((root, "job/"))
+        }
+    with opened(source) as backend:
+        return found | {f"source {key}": (info.size, info.fingerprint) for key, info in listed(backend).items()}
 
 
 def _hasty(place: Place) -> Place:

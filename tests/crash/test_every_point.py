@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cloudsync_core.crashpoints import EXIT_CODE, POINTS
-from tests.crash.promises import hold_after_a_rerun, hold_after_all, hold_of_the_base, hold_right_after
+from tests.crash.promises import hold_after_a_rerun, hold_after_all, hold_of_the_base, hold_outside, hold_right_after
 from tests.crash.story import Scene
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +128,7 @@ def test_P6_a_crash_at_any_point_and_a_rerun_give_the_result_of_an_uninterrupted
         ending = scene.runs.run(scene.config, crash_at=f"{point}:{number}")
         assert ending.code == EXIT_CODE, ending.log
         hold_right_after(scene)
+        hold_outside(scene)
         hold_of_the_base(scene)
         hold_after_a_rerun(scene)
     hold_after_all(scene)

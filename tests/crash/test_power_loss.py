@@ -9,7 +9,7 @@ import pytest
 
 from cloudsync_core.crashpoints import EXIT_CODE
 from tests.crash.power import NAMES_KEPT, NAMES_LOST
-from tests.crash.promises import base, hold_after_a_rerun, hold_after_all, hold_right_after
+from tests.crash.promises import base, hold_after_a_rerun, hold_after_all, hold_outside, hold_right_after
 from tests.crash.story import Scene, write_config
 from tests.crash.test_every_point import OF_DIRECTORIES
 from tests.equivalence.stores import Place
@@ -74,6 +74,7 @@ def test_D05_no_part_of_an_object_is_left_under_its_name_when_the_power_fails(po
         learnt = {key for key in recorded if recorded[key] != before.get(key)}
         now = held(left / kind)
         hold_right_after(scene, now)
+        hold_outside(scene)
         wrong = {key for key in learnt if not key.endswith("/") and now.get(key) != scene.source_tree.get(key)}
         assert not wrong, "P8: the state database knows what is not on the disk"
         boot_with(scene, left / kind)

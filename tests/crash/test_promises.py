@@ -2,14 +2,15 @@
 
 import pytest
 
-from tests.crash.promises import hold_right_after
+from tests.crash.promises import hold_outside, hold_right_after
 from tests.crash.story import DRIFT, FIRST, SECOND, Scene
 
 
 @pytest.fixture
 def scene() -> Scene:
     """The scene of the story, without places: only what they hold counts here."""
-    return Scene(None, None, None, None, SECOND, {**FIRST, **DRIFT}, None, None)
+    around = {"beside x-2/edited": (3, "old"), "source edited": (4, "old")}
+    return Scene(None, None, None, None, SECOND, {**FIRST, **DRIFT}, around, None, None)
 
 
 def test_what_was_there_before_is_right(scene):
@@ -55,3 +56,22 @@ def test_P2_a_delete_before_all_else_is_done_is_wrong(scene, late):
 def test_P9_an_excluded_object_that_is_gone_is_wrong(scene):
     with pytest.raises(AssertionError, match="P9"):
         hold_right_after(scene, {key: data for key, data in scene.before.items() if key != "target's own.keep"})
+
+
+def test_P5_what_lies_around_as_it_was_is_right(scene):
+    hold_outside(scene, scene.around)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"beside x-2/edited": (3, "new"), "source edited": (4, "old")},
+        {"beside x-2/edited": (3, "old"), "source edited": (4, "old"), "beside x-2/new": (0, "new")},
+        {"source edited": (4, "old")},
+        {"beside x-2/edited": (3, "old"), "source edited": (4, "new")},
+    ],
+    ids=["overwritten", "written", "removed", "in the source"],
+)
+def test_P5_what_is_touched_outside_the_target_is_wrong(scene, found):
+    with pytest.raises(AssertionError, match=r"P5: .* was touched, outside the target"):
+        hold_outside(scene, found)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.crash.promises import hold_after_a_rerun, hold_of_the_base, hold_right_after
+from tests.crash.promises import hold_after_a_rerun, hold_of_the_base, hold_outside, hold_right_after
 from tests.crash.story import Scene
 
 Stage = Callable[[str, str], Scene]
@@ -38,6 +38,7 @@ def stopped(scene: Scene, point: str, *signals: int) -> None:
     assert json.loads(report)["exit_code"] == 130
     assert scene.target.scheme in UNDOABLE or not scene.unfinished(scene.target), "D08: it leaves something behind"
     hold_right_after(scene)
+    hold_outside(scene)
     hold_of_the_base(scene)
 
 

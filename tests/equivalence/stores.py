@@ -38,6 +38,16 @@ class Place:
         """The container in its URL; "" of a directory."""
         return self.url.partition("://")[2].partition("/")[0]
 
+    @property
+    def root(self) -> str:
+        """The name of its root in the place above."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def above(self) -> Place:
+        """The place in which its root lies."""
+        return dataclasses.replace(self, url=self.url.rpartition("/")[0])
+
     def open(self) -> Backend:
         """Open the place as a job does."""
         return open_backend(self.url, **self.options)
