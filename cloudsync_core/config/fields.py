@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -251,10 +251,10 @@ Interval = Annotated[
 """Seconds between two things."""
 
 if TYPE_CHECKING:
-    Start = Converted[str | float, str | float]
+    Start = Converted[Literal["earliest", "latest"] | float, str | float]
 else:
     Start = Annotated[
-        str | float,
+        Literal["earliest", "latest"] | float,
         BeforeValidator(_start, json_schema_input_type=Annotated[str, Field(min_length=1)]),
         PlainSerializer(_show_start, return_type=str),
     ]

@@ -86,7 +86,27 @@ class LookFinished:
     everything: bool
 
 
-Event = RunStarted | ActionPlanned | ActionFinished | KeyLeftOut | DifferenceFound | LookFinished | RunFinished
+@dataclasses.dataclass(frozen=True, slots=True)
+class SubscriberTold:
+    """A job that subscribes to a channel tells of its updates.
+
+    Attributes:
+        event: one of `cloudsync_core.channels.events`.
+    """
+
+    event: object
+
+
+Event = (
+    RunStarted
+    | ActionPlanned
+    | ActionFinished
+    | KeyLeftOut
+    | DifferenceFound
+    | LookFinished
+    | SubscriberTold
+    | RunFinished
+)
 
 Listener = Callable[[Event], None]
 """Called in the run's own thread; what it raises ends the run."""

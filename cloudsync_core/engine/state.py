@@ -89,7 +89,7 @@ class State:
         path: the file; made with its directory when it is missing. `None` keeps the state in a temporary file for as
             long as it is open.
         read_only: never write; a missing file is an empty database. What dry runs and `status` use.
-        redact: takes secrets out of what is remembered of runs: a server may quote in an error what it was sent.
+        redact: takes secrets out of what is remembered: a server may quote in an error what it was sent.
 
     Raises:
         StateError: the file cannot be used; the message says why and what to do.
@@ -97,7 +97,7 @@ class State:
 
     def __init__(self, path: Path | None, *, read_only: bool = False, redact: Redact = str) -> None:
         self.read_only = read_only
-        self._redact = redact
+        self.redact = redact
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self.path = Path("of this run") if path is None else path
         with self._explained():
@@ -183,7 +183,7 @@ class State:
     def finish_run(self, report: RunReport) -> None:
         """Remember how a run ended, and forget the oldest runs of its job."""
         job = report.run.job
-        text = json.dumps(redacted(report.to_dict(), self._redact))
+        text = json.dumps(redacted(report.to_dict(), self.redact))
         with self.writing() as connection:
             connection.execute(
                 "UPDATE run SET status = ?, report = ? WHERE id = ?", (report.status, text, report.run.id)
