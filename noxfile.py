@@ -18,7 +18,12 @@ nox.options.reuse_venv = "yes"
 CORE = nox.project.load_toml("pyproject.toml")
 PLUGINS = ("plugins/s3", "plugins/azure", "plugins/gcs")
 DISTRIBUTIONS = [part for folder in (".", *PLUGINS) for part in ("--editable", folder)]
-LONG_TESTS = {"tests/crash": 90, "tests/histories": 90, "tests/cli/test_resuming.py": 15}
+LONG_TESTS = {
+    "tests/crash": 90,
+    "tests/histories": 90,
+    "tests/cli/test_resuming.py": 15,
+    "tests/channels/test_many_processes.py": 40,
+}
 """Minutes that those may take that have no end of their own."""
 
 PYTHONS = nox.project.python_versions(CORE)

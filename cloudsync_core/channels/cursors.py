@@ -222,18 +222,21 @@ class Cursor:
             yield parked_of(found)
             after = found[0]
 
-    def retry_older_formats(self, known: int) -> int:
-        """Have what was too new for an older cloudsync delivered by the next pass; return how much there still is.
+    def retry_older_formats(self, known: int) -> tuple[int, str | None]:
+        """Have what was too new for an older cloudsync delivered by the next pass.
 
         Args:
             known: the newest format that is known now.
+
+        Returns:
+            How many objects still are too new, and the key of the oldest of them.
         """
         with self._writing() as connection:
             connection.execute("UPDATE parked SET again = 1 WHERE subscription = ? AND known < ?", (self.number, known))
-            [(count,)] = connection.execute(
-                "SELECT count(*) FROM parked WHERE subscription = ? AND known >= ?", (self.number, known)
+            [(count, key)] = connection.execute(
+                "SELECT count(*), min(key) FROM parked WHERE subscription = ? AND known >= ?", (self.number, known)
             )
-        return int(count)
+        return int(count), key
 
     def parked_objects(self, limit: int) -> list[str]:
         """Return the ids of the objects that hold what is parked, the oldest of them."""

@@ -1,7 +1,7 @@
 """Receiving the updates of a channel: each at least once, in order per topic, and never twice after a clean stop.
 
 A *pass* looks at the channel from the cursor's floor on, delivers what is not settled, and moves the floor. What each
-promises is in docs/channels.md.
+promises is in docs/subscribing.md.
 """
 
 from __future__ import annotations
@@ -133,7 +133,10 @@ class Subscriber:
             delivery = Delivery(self._backend, cursor, self._rules)
             ahead = Ahead(self._backend)
             stack.callback(ahead.close)
-            cursor.retry_older_formats(envelope.FORMAT)
+            count, key = cursor.retry_older_formats(envelope.FORMAT)
+            if key is not None:
+                reason = f"objects of updates that wait for a newer cloudsync, this one among them: {count}"
+                self._told(events.Skipped(key, "newer", reason))
             self._opened = (cursor, delivery, desk, ahead)
             self._stack = stack.pop_all()
 
