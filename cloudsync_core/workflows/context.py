@@ -5,27 +5,34 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, cast
 
-from cloudsync_core.backend import Backend
+from cloudsync_core.backend import Backend, Prune
 from cloudsync_core.config.jobs.mirror import Equalising
 from cloudsync_core.config.jobs.parts import OfWorkflow, WithHeaders
+from cloudsync_core.config.jobs.watch import WatchJob
 from cloudsync_core.config.loader import LoadedConfig
-from cloudsync_core.config.opening import header_rules, open_location
+from cloudsync_core.config.opening import header_rules, open_events, open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.events import Listener, nobody
 from cloudsync_core.engine.executor import Stop
 from cloudsync_core.engine.policy import HeaderRule
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.state import State
+from cloudsync_core.event_source import EventSource
 from cloudsync_core.plugins.facade import Plugins
 from cloudsync_core.runs import Side
 
 if TYPE_CHECKING:
     from cloudsync_core.channels.deliveries.deliverer import Deliverer
     from cloudsync_core.config.jobs.subscribe import SubscribeJob
+
+
+def _no_events(backend: Backend, prune: Prune | None) -> EventSource:
+    del prune
+    raise NotImplementedError(f"nothing tells of changes at {backend.location}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,6 +44,9 @@ class Context:
         open: opens a side of the job; the second argument tells whether it may be made when it does not exist.
         open_backup: opens a folder of the job's backup, "" for the whole of it; likewise.
         open_deliverers: opens what the job delivers updates to; close each.
+        open_events: opens what tells of changes at the job's source, which is open already; the second argument tells
+            of a folder that nothing under it is wanted.
+        opposites: the other jobs that watch in the same file, by name, each with whether it deletes.
         headers: the job's header rules, references looked up.
         state: the open state database; read-only in a dry run.
         dry_run: plan, and write nothing.
@@ -52,6 +62,8 @@ class Context:
     state: State
     open_backup: Callable[[str, bool], Backend] | None = None
     open_deliverers: Callable[[], Sequence[Deliverer]] = tuple
+    open_events: Callable[[Backend, Prune | None], EventSource] = _no_events
+    opposites: Mapping[str, bool] = dataclasses.field(default_factory=dict)
     headers: tuple[HeaderRule, ...] = ()
     dry_run: bool = False
     once: bool = False
@@ -111,15 +123,36 @@ class Context:
             )
             return found
 
+        def open_events_of(backend: Backend, prune: Prune | None) -> EventSource:
+            assert isinstance(job, WatchJob)
+            return open_events(
+                job.events,
+                job.location("source")[0],
+                backend,
+                interval=job.interval,
+                plugins=plugins,
+                loaded=loaded,
+                resolver=resolver,
+                prune=prune,
+                at=at,
+            )
+
         return cls(
             plugins=plugins,
             open=open_side,
             open_backup=open_backup,
             state=state,
             open_deliverers=open_deliverers,
+            open_events=open_events_of,
+            opposites=_opposites(loaded, name),
             headers=header_rules(job, resolver=resolver, at=at) if isinstance(job, WithHeaders) else (),
             dry_run=dry_run,
             once=once,
             directory=loaded.directory if loaded is not None else Path(),
             listener=listener,
         )
+
+
+def _opposites(loaded: LoadedConfig | None, name: str) -> Mapping[str, bool]:
+    jobs = {} if loaded is None else loaded.config.jobs
+    return {other: job.delete for other, job in jobs.items() if other != name and isinstance(job, WatchJob)}
