@@ -24,19 +24,22 @@ CREATE TABLE earlier (
 ) WITHOUT ROWID;
 CREATE INDEX earlier_key ON earlier (key);
 CREATE INDEX earlier_digest ON earlier (digest, path);
-CREATE INDEX earlier_size ON earlier (size);
+CREATE TABLE gone (size INTEGER PRIMARY KEY);
 CREATE TABLE file (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, digest TEXT, info TEXT, key TEXT, attributes TEXT, fingerprint TEXT,
     kept INTEGER NOT NULL DEFAULT 0, there INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX file_key ON file (key);
 """
+_GONE: Final = """
+INSERT OR IGNORE INTO gone (size)
+SELECT size FROM earlier e WHERE there AND size > 0 AND NOT EXISTS (SELECT 1 FROM file f WHERE f.path = e.path)
+"""
 _UNREAD: Final = """
 SELECT path, info FROM file f WHERE path > ? AND digest IS NULL AND (
     EXISTS (SELECT 1 FROM earlier e WHERE e.path = f.path AND e.size = f.size AND e.there)
-    OR (f.size > 0 AND NOT EXISTS (SELECT 1 FROM earlier e WHERE e.path = f.path) AND EXISTS (
-        SELECT 1 FROM earlier e WHERE e.size = f.size AND e.there AND NOT EXISTS (
-            SELECT 1 FROM file g WHERE g.path = e.path)))
+    OR (EXISTS (SELECT 1 FROM gone g WHERE g.size = f.size)
+        AND NOT EXISTS (SELECT 1 FROM earlier e WHERE e.path = f.path))
 ) ORDER BY path LIMIT ?
 """
 _ALIKE: Final = """
@@ -54,13 +57,11 @@ class File:
     Attributes:
         info: the source's object.
         digest: of its content, where that is known.
-        earlier: what the release before has at the same path, whatever it holds; `None` where it has nothing.
         alike: what the release before holds of the same content, the same path first.
     """
 
     info: ObjectInfo
     digest: Digest | None
-    earlier: Entry | None
     alike: tuple[Entry, ...]
 
 
@@ -123,6 +124,7 @@ class Draft:
 
         Those are the files of the size that the same path had, and new ones of the size of one that is gone.
         """
+        self._rows.execute(_GONE)
         for row in self._pages(_UNREAD):
             yield decode_object(json.loads(row[1]))
 
@@ -141,13 +143,9 @@ class Draft:
             alike: list[Entry] = []
             if digest is not None:
                 alike = [_entry(row) for row in self._rows.execute(_ALIKE, (path, digest, size, digest, size))]
-            earlier = self._rows.execute(
-                "SELECT path, size, digest, key, attributes FROM earlier WHERE path = ?", (path,)
-            ).fetchone()
             yield File(
                 decode_object(json.loads(text)),
                 None if digest is None else Digest.parse(digest),
-                None if earlier is None else _entry(earlier),
                 tuple(alike),
             )
 
