@@ -214,6 +214,7 @@ class _Failing(Layer):
     def __init__(self, inner):
         super().__init__(inner)
         self.fail = None
+        self.written = 0
 
     def put(self, key, body, **how):
         if self.fail == "before":
@@ -221,6 +222,7 @@ class _Failing(Layer):
         if self.fail == "denied":
             raise AccessDeniedError("denied", operation="put", location=self.location, key=key)
         written = self.inner.put(key, body, **how)
+        self.written += 1
         if self.fail == "after":
             self.fail = None
             # The layer that retries has tried again, and met what it had written itself.
@@ -246,7 +248,9 @@ def test_F01_an_answer_that_was_lost_takes_nothing(target):
     with lease(failing) as held:
         failing.fail = "after"
         held.hold()
-        time.sleep(3 * FAST.renewed)
+        renewed = failing.written + 3
+        while failing.written < renewed:
+            time.sleep(0.01)
         held.check()
     assert not exists(target)
 

@@ -183,7 +183,7 @@ ATTEMPTS = 3
 SILENT = {"no-answer", "no-end-of-the-answer"}
 """Faults that only end because somebody has waited long enough."""
 
-IMPATIENT = 0.5
+IMPATIENT = 0.3
 """Seconds for which an answer is waited for then."""
 
 MARK, WRONG = b"MARK", b"MARJ"

@@ -32,30 +32,27 @@ def test_there_are_modules_to_check():
     assert len(MODULES) > len(CORE)
 
 
-@pytest.mark.parametrize("path", CORE, ids=name)
-def test_the_core_names_no_provider(path):
+def test_the_core_names_no_provider():
     found = [
-        f"line {number}: {line.strip()}"
+        f"{name(path)}:{number}: {line.strip()}"
+        for path in CORE
         for number, line in enumerate(path.read_text().splitlines(), 1)
         if PROVIDER.search(LINK.sub("", line))
     ]
     assert not found, "a difference between providers is a capability or a plugin's code"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_module_is_read_in_one_sitting(path):
-    assert len(path.read_text().splitlines()) <= 400
+def test_every_module_is_read_in_one_sitting():
+    assert [name(path) for path in MODULES if len(path.read_text().splitlines()) > 400] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_module_says_what_it_is_for(path):
-    assert ast.get_docstring(ast.parse(path.read_text()))
+def test_every_module_says_what_it_is_for():
+    assert [name(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text()))] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name)
-def test_a_name_tells_what_may_be_inside(path):
-    vague = VAGUE_NAMES.intersection({path.stem, *path.relative_to(ROOT).parts})
-    assert not vague, f"{vague} could hold anything"
+def test_names_tell_what_may_be_inside():
+    vague = [name(path) for path in MODULES if VAGUE_NAMES.intersection({path.stem, *path.relative_to(ROOT).parts})]
+    assert vague == [], "they could hold anything"
 
 
 def public_packages():
