@@ -16,7 +16,8 @@ H4     `wait` returns as soon as there is something, and else after `timeout` se
 H5     Hints that `done` is not called for come again, where there is somebody to send them again (a queue); `done`
        is called when the effect of acting on them is durable, from any thread; a second call does nothing.
 H6     What passes by itself is waited for and logged, once. What does not raises a `CloudSyncError` from `wait`.
-H7     `close` may be called at any time and twice, and leaves no thread, no descriptor and no file behind.
+H7     `close` may be called at any time, from any thread, and twice. A `wait` that is under way then returns `None`
+       within a second or so, and nothing is left behind: no thread, no descriptor, no file.
 =====  ==========================================================================================================
 
 Open the source first, and look at everything then: what changes in between is hinted at (H1).
@@ -78,7 +79,7 @@ class Watched:
 
 
 class EventSource(abc.ABC):
-    """Tells what may have changed at one location; used by one thread, but for `Hints.done`."""
+    """Tells what may have changed at one location; used by one thread, but for `Hints.done` and `close`."""
 
     @abc.abstractmethod
     def wait(self, timeout: float) -> Hints | None:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,8 @@ class LocalEvents(EventSource):
         self._make = make or (_watches if sys.platform == "linux" else _observer)
         self._tree: Tree | None = None
         self._polling: PollEvents | None = None
+        self._closed = threading.Event()
+        self._waiting = threading.Lock()
         self._looked_at_root = time.monotonic()
         kind = without_events(Path(self._path), mounts)
         if kind is not None:
@@ -77,20 +80,28 @@ class LocalEvents(EventSource):
 
     def wait(self, timeout: float) -> Hints | None:
         """Return hints. See `EventSource.wait`."""
-        until = time.monotonic() + timeout
-        while True:
+        with self._waiting:
+            return self._wait(time.monotonic() + timeout)
+
+    def _wait(self, until: float) -> Hints | None:
+        while not self._closed.is_set():
             left = max(0.0, until - time.monotonic())
             if self._polling is not None:
                 return self._polling.wait(left)
             found = self._wait_for_root(left) if self._tree is None else self._wait_for_change(self._tree, left)
             if found is not None or time.monotonic() >= until:
                 return found
+        return None
 
     def close(self) -> None:
         """Stop watching."""
-        self._let_go()
+        self._closed.set()
         if self._polling is not None:
             self._polling.close()
+        with self._waiting:
+            self._let_go()
+            if self._polling is not None:
+                self._polling.close()
 
     def _wait_for_change(self, tree: Tree, timeout: float) -> Hints | None:
         try:
@@ -111,7 +122,7 @@ class LocalEvents(EventSource):
 
     def _wait_for_root(self, timeout: float) -> Hints | None:
         """Wait for the directory to be made again."""
-        time.sleep(min(timeout, _LOOK_AT_ROOT))
+        self._closed.wait(min(timeout, _LOOK_AT_ROOT))
         self._watch()
         return (
             None if self._tree is None and self._polling is None else Hints(everything="the directory is there again")

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -67,20 +68,23 @@ class PollEvents(EventSource):
         self._pass = 0
         self._compared = False
         self._complained = False
+        self._closed = threading.Event()
+        self._waiting = threading.Lock()
         # A file of SQLite's own, which is gone when the connection is.
         self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._seen.execute(_TABLE)
 
     def wait(self, timeout: float) -> Hints | None:
         """Return hints. See `EventSource.wait`."""
-        until = time.monotonic() + timeout
-        while True:
+        with self._waiting:
+            return self._wait(time.monotonic() + timeout)
+
+    def _wait(self, until: float) -> Hints | None:
+        while not self._closed.is_set():
             if self._steps is None:
                 now = time.monotonic()
-                if self._next > until:
-                    time.sleep(max(0.0, until - now))
+                if self._closed.wait(max(0.0, min(self._next, until) - now)) or self._next > until:
                     return None
-                time.sleep(max(0.0, self._next - now))
                 self._steps = self._compare()
             try:
                 hints = next(self._steps)
@@ -89,11 +93,14 @@ class PollEvents(EventSource):
                 continue
             if hints is not None or time.monotonic() >= until:
                 return hints
+        return None
 
     def close(self) -> None:
         """List no more."""
-        self._steps = None
-        self._seen.close()
+        self._closed.set()
+        with self._waiting:
+            self._steps = None
+            self._seen.close()
 
     def _compare(self) -> Iterator[Hints | None]:
         """Compare a listing with the one before, a page a step."""

@@ -142,6 +142,7 @@ class Announcer:
         self._base = base
         self._rules = rules
         self._intents = Intents(*base.place)
+        self._unreadable: BackendError | None = None
 
     def recover(self) -> int:
         """Find out what became of updates that a crash or an error has left open; return how many were published.
@@ -242,15 +243,32 @@ class Announcer:
     @contextlib.contextmanager
     def _opened(self, info: ObjectInfo) -> Iterator[ObjectReader]:
         """Open the version that was looked at, and no other."""
-        with self._source.get(info.key, if_match=info.version or None) as reader:
-            if reader.size != info.size:
-                raise PreconditionFailedError("it is another version now", location=self._source.location, key=info.key)
+        with contextlib.ExitStack() as stack:
+            with self._reading():
+                reader = stack.enter_context(self._source.get(info.key, if_match=info.version or None))
+                if reader.size != info.size:
+                    raise PreconditionFailedError(
+                        "it is another version now", operation="get", location=self._source.location, key=info.key
+                    )
             yield ObjectReader(reader.info, self._paced(reader.chunks()), reader.size)
 
-    def _paced(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
+    def _paced(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        while True:
+            with self._reading():
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
             self._rules.paced(len(chunk))
             yield chunk
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Remember what goes wrong at the source: in the middle of a put it comes from where the target's errors do."""
+        try:
+            yield
+        except BackendError as error:
+            self._unreadable = error
+            raise
 
     def _metadata(self, key: str) -> Mapping[str, str]:
         metadata = {**self._rules.metadata, "filename": key.rpartition("/")[2], "path": key}
@@ -276,7 +294,7 @@ class Announcer:
                 self._intents.withdraw(intents)
                 continue
             except BackendError as error:
-                if error.location not in {"", self._source.location}:
+                if error is not self._unreadable:
                     raise
                 # It was the content that could not be read, so nothing was published.
                 self._intents.withdraw(intents)
