@@ -2,8 +2,7 @@
 
 Every update whose id is below the *floor* is settled; above it, the table `seen` says which are. An object of updates
 is one row when all of it is settled, and a row an update until then: `<object id>.0000` for the first of them. What
-could not be delivered lies in `parked`. The tables are made with the first subscription, so that a database without any
-stays as it was, and so does its format's version.
+could not be delivered lies in `parked`.
 
 What is settled is saved at once, in a transaction of its own: a process may be killed at any moment, and only what it
 has in hand comes again. (Where the machine itself fails, the last moments may be lost, and come again.)
@@ -12,7 +11,6 @@ has in hand comes again. (Where the machine itself fails, the last moments may b
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import secrets
 import sqlite3
@@ -22,46 +20,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from cloudsync_core.channels import ids
+from cloudsync_core.channels.tables import TABLES, Parked, parked_of, tables_exist
 from cloudsync_core.engine.base import Database
 
-_TABLES: Final = (
-    """
-CREATE TABLE IF NOT EXISTS subscription (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL,
-    channel TEXT NOT NULL,
-    instance TEXT NOT NULL,
-    ready INTEGER NOT NULL DEFAULT 0,
-    floor TEXT NOT NULL DEFAULT '',
-    since INTEGER NOT NULL DEFAULT 0,
-    newest TEXT NOT NULL DEFAULT '',
-    looked REAL,
-    UNIQUE (name, channel)
-)
-""",
-    """
-CREATE TABLE IF NOT EXISTS seen (
-    subscription INTEGER NOT NULL REFERENCES subscription (id),
-    id TEXT NOT NULL,
-    PRIMARY KEY (subscription, id)
-) WITHOUT ROWID
-""",
-    """
-CREATE TABLE IF NOT EXISTS parked (
-    subscription INTEGER NOT NULL REFERENCES subscription (id),
-    id TEXT NOT NULL,
-    key TEXT NOT NULL,
-    topic TEXT,
-    error TEXT NOT NULL,
-    attempts INTEGER NOT NULL,
-    at REAL NOT NULL,
-    known INTEGER,
-    again INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (subscription, id)
-) WITHOUT ROWID
-""",
-)
-_EXIST: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'parked'"
 _OPEN: Final = "SELECT id, instance, ready, floor, since, newest FROM subscription WHERE name = ? AND channel = ?"
 _WHOLE: Final = (
     "SELECT json_group_array(id) FROM seen WHERE subscription = ? AND id IN (SELECT value FROM json_each(?))"
@@ -77,31 +38,6 @@ _PARK: Final = (
 _OBJECT_LENGTH: Final = len("20261120T203540.123456Z-1a2b3c4d")
 _LONGEST_ERROR: Final = 2000
 """Characters of an error that are kept."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Parked:
-    """An update that could not be delivered, or an object of updates that could not be read.
-
-    Attributes:
-        id: of the update, or of the object.
-        key: the object.
-        topic: of the update; `None` for an object, whose updates nobody has seen.
-        error: why, in words for the user.
-        attempts: how often its delivery was tried.
-        at: when it was parked, or tried last: seconds since the epoch, UTC.
-        known: of an object whose format is too new, the newest format that was known to who parked it; else `None`.
-        again: it is to be delivered by the next pass.
-    """
-
-    id: str
-    key: str
-    topic: str | None
-    error: str
-    attempts: int
-    at: float
-    known: int | None = None
-    again: bool = False
 
 
 class Cursor:
@@ -282,7 +218,7 @@ class Cursor:
             if row is not None:
                 return tuple(row)
         with self._writing() as connection:
-            for table in _TABLES:
+            for table in TABLES:
                 connection.execute(table)
             connection.execute(
                 "INSERT OR IGNORE INTO subscription (name, channel, instance) VALUES (?, ?, ?)",
@@ -306,16 +242,6 @@ class Cursor:
             self._connection.execute("BEGIN IMMEDIATE")
             with self._connection:
                 yield self._connection
-
-
-def tables_exist(connection: sqlite3.Connection) -> bool:
-    """Tell whether there ever was a subscription in a database."""
-    return bool(connection.execute(_EXIST).fetchone()[0])
-
-
-def parked_of(row: tuple[str, str, str | None, str, int, float, int | None, int]) -> Parked:
-    """Return what a row of the table says."""
-    return Parked(*row[:-1], again=bool(row[-1]))
 
 
 def _row_of(update_id: str) -> str:

@@ -11,9 +11,10 @@ from typing import Final
 from cloudsync_core.backend import Backend
 from cloudsync_core.channels import envelope, events
 from cloudsync_core.channels.ahead import Fetched
-from cloudsync_core.channels.cursors import Cursor, Parked
+from cloudsync_core.channels.cursors import Cursor
 from cloudsync_core.channels.failing import Backoff, Failing, Waiting
 from cloudsync_core.channels.scan import Listed, fetch
+from cloudsync_core.channels.tables import Parked
 from cloudsync_core.channels.topics import TopicFilter
 from cloudsync_core.channels.update import Update
 from cloudsync_core.crashpoints import hit

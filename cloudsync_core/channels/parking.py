@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from cloudsync_core.channels import ids
-from cloudsync_core.channels.cursors import Parked, parked_of, tables_exist
+from cloudsync_core.channels.tables import Parked, parked_of, tables_exist
 from cloudsync_core.engine.base import Database
 from cloudsync_core.errors import ChannelError, printable
 

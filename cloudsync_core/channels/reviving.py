@@ -7,12 +7,19 @@ import threading
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.channels import envelope, names
-from cloudsync_core.channels.cursors import Cursor, Parked
+from cloudsync_core.channels.cursors import Cursor
 from cloudsync_core.channels.delivering import Delivery
 from cloudsync_core.channels.scan import Listed, fetch
+from cloudsync_core.channels.tables import Parked
 from cloudsync_core.channels.topics import TopicFilter
 from cloudsync_core.channels.update import Update
-from cloudsync_core.errors import CloudSyncError, DamagedUpdateError, ObjectNotFoundError, UnsupportedFormatError
+from cloudsync_core.errors import (
+    CancelledError,
+    CloudSyncError,
+    DamagedUpdateError,
+    ObjectNotFoundError,
+    UnsupportedFormatError,
+)
 
 
 def revive(backend: Backend, cursor: Cursor, delivery: Delivery, wanted: TopicFilter, stop: threading.Event) -> None:
@@ -56,14 +63,14 @@ def _deliver(cursor: Cursor, delivery: Delivery, parked: Parked, update: Update)
     if error is None:
         cursor.park(instead_of=parked.id)
         delivery.delivered(update)
-    elif delivery.ends_the_pass(error):
+    elif delivery.ends_the_pass(error) or isinstance(error, CancelledError):
         raise error
     else:
         delivery.park_again(parked, delivery.text(error))
 
 
 def _not_read(cursor: Cursor, delivery: Delivery, parked: Parked, error: CloudSyncError) -> None:
-    if delivery.ends_the_pass(error):
+    if delivery.ends_the_pass(error) or isinstance(error, CancelledError):
         raise error
     if isinstance(error, ObjectNotFoundError):
         cursor.park(instead_of=parked.id)

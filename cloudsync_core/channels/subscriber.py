@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.channels import envelope, events, ids, names
+from cloudsync_core.channels import envelope, events, names
 from cloudsync_core.channels.ahead import Ahead
 from cloudsync_core.channels.cursors import Cursor
 from cloudsync_core.channels.delivering import Deliver, Delivery, Rules, is_passing
@@ -22,16 +22,15 @@ from cloudsync_core.channels.failing import MANY, Backoff
 from cloudsync_core.channels.looking import Look, Ordered, look
 from cloudsync_core.channels.registry import PARKED, Desk
 from cloudsync_core.channels.reviving import revive
-from cloudsync_core.channels.scan import Foreign, Listed, scan
+from cloudsync_core.channels.scan import Foreign, Listed
+from cloudsync_core.channels.starting import Start, begin, checked_start
 from cloudsync_core.channels.topics import TopicFilter
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.base import Database
 from cloudsync_core.engine.redaction import Redact
-from cloudsync_core.errors import BackendError, ChannelError, ConfigError
+from cloudsync_core.errors import BackendError, CancelledError, ChannelError, ConfigError
 
-Start = Literal["earliest", "latest"] | float
-"""With which update a new subscription begins: the oldest that is there, the next one that comes, or the first that the
-store got from a time on (seconds since the epoch, UTC)."""
+__all__ = ["Deliver", "Start", "Subscriber"]
 
 PASS_SECONDS: Final = 300.0
 """After so long a pass ends, to move the floor and look again; longer where looking takes long."""
@@ -45,8 +44,7 @@ _REPORTED: Final = 1000
 _SHORTEST: Final = 0.05
 """Seconds between the beginnings of two passes at which nothing was left, at least."""
 
-_SECOND_NS: Final = 1_000_000_000
-_DAY_NS: Final = 24 * 3600 * _SECOND_NS
+_DAY_NS: Final = 24 * 3600 * 1_000_000_000
 _UNREACHABLE: Final = Backoff(first=1.0, most=60.0)
 
 
@@ -96,12 +94,10 @@ class Subscriber:
         self._database = database
         if attempts < 1:
             raise ConfigError(f"the delivery of an update is tried at least once, not {attempts} times")
-        if isinstance(start, str) and start not in {"earliest", "latest"}:
-            raise ConfigError(f"a subscription starts at 'earliest', 'latest' or a time in seconds, not at {start!r}")
         self._stop = threading.Event() if stop is None else stop
         self._rules = Rules(deliver, TopicFilter(topics), attempts, backoff or Backoff(), self._stop, told, redact)
         self._own = skip_own
-        self._start = start
+        self._start = checked_start(start)
         self._registers = register
         self._told = told
         self._clock = clock
@@ -129,7 +125,7 @@ class Subscriber:
                 self._registered_at = time.monotonic()
                 hit("subscription.registered")
             if not cursor.ready:
-                self._begin(cursor, store_ns)
+                begin(self._backend, cursor, self._start, store_ns, clock=self._clock)
             delivery = Delivery(self._backend, cursor, self._rules)
             ahead = Ahead(self._backend)
             stack.callback(ahead.close)
@@ -188,6 +184,10 @@ class Subscriber:
                 unreachable = 0
                 if not result.more:
                     ended = self._wait(until, once=once)
+            except CancelledError:
+                # A layer of the backend has heard that it is to end.
+                if not self._stop.is_set():
+                    raise
             except BackendError as error:
                 if once or not is_passing(error):
                     raise
@@ -204,7 +204,7 @@ class Subscriber:
         if self._opened is not None:
             cursor, _, desk, _ = self._opened
             # What it has seen is saved here; the channel hears of it the next time.
-            with contextlib.suppress(BackendError, ChannelError):
+            with contextlib.suppress(BackendError, ChannelError, CancelledError):
                 self._register(cursor, desk)
         self._release()
 
@@ -222,21 +222,6 @@ class Subscriber:
     def _release(self) -> None:
         self._opened = None
         self._stack.close()
-
-    def _begin(self, cursor: Cursor, store_ns: int) -> None:
-        """Let a new subscription begin."""
-        if self._start == "latest":
-            cursor.begin(ids.stamp(store_ns - ids.OVERLAP_NS), 0)
-            # What is there now is old, and what comes from now on is not, whatever their ids say.
-            for page, _ in scan(self._backend, cursor.floor, clock=self._clock):
-                cursor.settle_objects([listed.id for listed in page])
-        elif isinstance(self._start, str):
-            cursor.begin(None, 0)
-        else:
-            # Some stores tell whole seconds.
-            since_ns = max(0, int(self._start)) * _SECOND_NS
-            cursor.begin(ids.stamp(max(0, since_ns - ids.OVERLAP_NS)), since_ns)
-        cursor.set_ready()
 
     def _deliver(self, seen: Look, cursor: Cursor, delivery: Delivery, ahead: Ahead) -> tuple[str, bool]:
         """Deliver what is new; return the oldest id of what is left, "" where nothing is, and whether time was up."""

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from cloudsync_core.channels import ids, parking
-from cloudsync_core.channels.cursors import Cursor, Parked
+from cloudsync_core.channels.cursors import Cursor
+from cloudsync_core.channels.tables import Parked
 from cloudsync_core.engine.state import SCHEMA_VERSION, State
 from cloudsync_core.errors import StateError
 from tests.channels.writing import moment

@@ -13,6 +13,7 @@ from cloudsync_core.channels.payloads import Payload
 from cloudsync_core.engine.state import State
 from cloudsync_core.errors import (
     AccessDeniedError,
+    CancelledError,
     ChannelError,
     ConfigError,
     ContainerNotFoundError,
@@ -119,7 +120,10 @@ class TestStart:
         receive.once(start="latest")
         assert receive.inbox.contents == ["one"]
 
-    @pytest.mark.parametrize("options", [{"start": "newest"}, {"attempts": 0}, {"topics": ["a//b"]}, {"name": "a/b"}])
+    @pytest.mark.parametrize(
+        "options",
+        [{"start": "newest"}, {"start": float("nan")}, {"attempts": 0}, {"topics": ["a//b"]}, {"name": "a/b"}],
+    )
     def test_what_makes_no_sense_is_refused(self, receive, options):
         with pytest.raises(ConfigError):
             receive.once(**options)
@@ -354,6 +358,21 @@ class TestStop:
             subscriber.open()
             threading.Timer(0.05, stop.set).start()
             subscriber.run(3600)
+
+    def test_a_layer_that_hears_of_it_first_ends_it_as_well(self, memory_channel, receive):
+        put(memory_channel, "one")
+        stop = threading.Event()
+
+        class Ended(Scripted):
+            def read(self, key, limit):
+                if key.startswith("updates"):
+                    stop.set()
+                    raise CancelledError("interrupted")
+                return super().read(key, limit)
+
+        with receive.open(backend=Ended(memory_channel), stop=stop) as subscriber:
+            assert subscriber.run(60).delivered == 0
+        assert receive.once().delivered == 1
 
 
 class TestNames:
