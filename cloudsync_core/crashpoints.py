@@ -61,6 +61,8 @@ Point = Literal[
     "subscription.parked",  # so is that it could not be delivered
     "subscription.floor.moved",  # what lies below the new floor is forgotten
     "subscription.registered",  # the channel says how far the subscriber is
+    "channel.payload.put",  # content that goes beside its update is in the channel
+    "channel.update.put",  # an update is in the channel, and its publisher does not know yet
     "channel.pruned.updates",  # old updates are gone, and their payloads are not
     "lease.removed",  # other runs may write to the target
     "shutdown.begin",  # the base is about to be saved for the last time
