@@ -68,7 +68,7 @@ class Subscription:
                 ...
 
     Args:
-        backend: the channel; retried here, closed by who made it.
+        backend: the channel, closed by who made it; what fails in passing is retried here.
         callback: gets every update; what it raises is a failure of the delivery.
         wanted: what to do.
 
@@ -81,7 +81,9 @@ class Subscription:
 
     def __init__(self, backend: Backend, callback: Callable[[Update], object] | None, wanted: Wanted) -> None:
         self._stop = threading.Event()
-        self._backend = Retry(backend, RetryPolicy(), stop=self._stop)
+        # Instead of one that hears nothing of this subscription's end.
+        inner = backend.inner if isinstance(backend, Retry) else backend
+        self._backend = Retry(inner, RetryPolicy(), stop=self._stop)
         self._callback = callback
         self._wanted = wanted
         self._changed = threading.Condition()
