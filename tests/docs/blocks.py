@@ -24,7 +24,7 @@ END = "\x1e"  # a control character that no output holds: the end of one command
 MEASURED = re.compile(
     r"\b\d+(?:\.\d+)? ?(?:ms|s|B/s|kB/s|KiB/s|MB/s|MiB/s)\b"  # times and rates
     r"|\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?"  # moments
-    r"|\b\d{8}T\d{6}\w*(?:-[0-9a-f]+)?"  # identifiers of runs
+    r"|\b\d{8}T\d{6}(?:\.\d{6})?\w*(?:-[0-9a-f]+)?"  # identifiers of runs and updates
 )
 
 
