@@ -39,6 +39,34 @@ class Redactor(Protocol):
         """Return `text` without the secrets."""
 
 
+class Output(Protocol):
+    """Where lines and events go."""
+
+    @property
+    def json(self) -> bool:
+        """Whether events are wanted, and no lines on standard output."""
+
+    @property
+    def verbosity(self) -> int:
+        """See `Console`."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether only errors are wanted."""
+
+    def result(self, text: str, style: Style = PLAIN) -> None:
+        """Print a line that the user asked for."""
+
+    def event(self, name: str, values: dict[str, Any], *, flush: bool = True) -> None:
+        """Print an event in JSON mode."""
+
+    def note(self, text: str, style: Style = PLAIN) -> None:
+        """Print a line about what goes on."""
+
+    def trouble(self, text: str, style: Style = PLAIN) -> None:
+        """Print a line that the user must see."""
+
+
 class Console:
     """The output of one invocation; several threads may print.
 
@@ -173,6 +201,52 @@ class Console:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, (self._output or sys.stdout).fileno())
             os.close(nowhere)
+
+
+class JobOutput:
+    """The console as one job uses it: its events say whose they are, and its lines, too, when several jobs run at once.
+
+    Args:
+        console: where everything goes.
+        job: the job's name.
+        labelled: whether lines begin with the name.
+    """
+
+    def __init__(self, console: Console, job: str, *, labelled: bool) -> None:
+        self._console = console
+        self._job = job
+        self._label = f"{job}: " if labelled else ""
+
+    @property
+    def json(self) -> bool:
+        """See `Output`."""
+        return self._console.json
+
+    @property
+    def verbosity(self) -> int:
+        """See `Output`."""
+        return self._console.verbosity
+
+    @property
+    def quiet(self) -> bool:
+        """See `Output`."""
+        return self._console.quiet
+
+    def result(self, text: str, style: Style = PLAIN) -> None:
+        """See `Output`."""
+        self._console.result(self._label + text, style)
+
+    def event(self, name: str, values: dict[str, Any], *, flush: bool = True) -> None:
+        """See `Output`."""
+        self._console.event(name, {"job": self._job, **values}, flush=flush)
+
+    def note(self, text: str, style: Style = PLAIN) -> None:
+        """See `Output`."""
+        self._console.note(self._label + text, style)
+
+    def trouble(self, text: str, style: Style = PLAIN) -> None:
+        """See `Output`."""
+        self._console.trouble(self._label + text, style)
 
 
 def _coloured(stream: TextIO) -> bool:

@@ -37,7 +37,7 @@ def shown(console: Console, job: str, progress: Progress, stop: Stop) -> Iterato
     console.on_lost = stop.interrupt
     try:
         if console.json:
-            with interruptible(stop, _say_stopping), _every(LINE_SECONDS, _event_printer(console, job, progress)):
+            with interruptible(stop, say_stopping), _every(LINE_SECONDS, _event_printer(console, job, progress)):
                 yield
         elif console.quiet:
             with interruptible(stop, lambda: None):
@@ -48,10 +48,30 @@ def shown(console: Console, job: str, progress: Progress, stop: Stop) -> Iterato
             with interruptible(stop, lambda: None), bars.bars(job, Meter(progress), stop):
                 yield
         else:
-            with interruptible(stop, _say_stopping), _every(LINE_SECONDS, _line_printer(console, job, progress)):
+            with interruptible(stop, say_stopping), _every(LINE_SECONDS, _line_printer(console, job, progress)):
                 yield
     finally:
         console.on_lost = None
+
+
+@contextlib.contextmanager
+def told(console: Console, job: str, progress: Progress) -> Iterator[None]:
+    """Tell of a run beside others for the length of the block, in lines or events: bars would be written over."""
+    if console.json:
+        with _every(LINE_SECONDS, _event_printer(console, job, progress)):
+            yield
+    elif console.quiet:
+        yield
+    else:
+        with _every(LINE_SECONDS, _line_printer(console, job, progress)):
+            yield
+
+
+def say_stopping() -> None:
+    """Say that what is under way ends first; may be called from a signal handler."""
+    # Straight to the system: a signal handler must not wait for the lock of a stream that it interrupted.
+    with contextlib.suppress(OSError):
+        os.write(2, f"{STOPPING}\n".encode())
 
 
 def line(job: str, reading: Reading) -> str:
@@ -82,12 +102,6 @@ def _line_printer(console: Console, job: str, progress: Progress) -> Callable[[]
 def _event_printer(console: Console, job: str, progress: Progress) -> Callable[[], None]:
     meter = Meter(progress)
     return lambda: console.event("progress", {"job": job, **dataclasses.asdict(meter.read())})
-
-
-def _say_stopping() -> None:
-    # Straight to the system: a signal handler must not wait for the lock of a stream that it interrupted.
-    with contextlib.suppress(OSError):
-        os.write(2, f"{STOPPING}\n".encode())
 
 
 @contextlib.contextmanager

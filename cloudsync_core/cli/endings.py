@@ -55,7 +55,7 @@ def _ending(call: Callable[[], object], console: Console, arguments: Sequence[st
     except OutputLostError:
         raise
     except Exception as error:  # noqa: BLE001 - what nobody expected is reported here, whatever it is
-        return _crashed(error, console)
+        return crashed(error, console)
     return code if isinstance(code, int) else 0
 
 
@@ -78,7 +78,14 @@ def _misused(error: click.UsageError, console: Console) -> int:
     return USAGE
 
 
-def _crashed(error: Exception, console: Console) -> int:
+def crashed(error: BaseException, console: Console, *, job: str | None = None) -> int:
+    """Tell of an error that nobody expected, and return the exit code.
+
+    Args:
+        error: the error.
+        console: where.
+        job: the name of the job that it ended; `None` for the whole command.
+    """
     report = console.redact("".join(traceback.format_exception(error)))
     place = _saved(report)
     if console.verbosity > 0 or place is None:
@@ -89,7 +96,7 @@ def _crashed(error: Exception, console: Console) -> int:
         message += f" ({errno.errorcode.get(error.errno, '')}: {os.strerror(error.errno)})"
     where = "the traceback is above" if place is None else f"the traceback is in {place}"
     hint = f"This is a defect of cloudsync or of a plugin, please report it; {where}."
-    console.failure(type(error).__name__, message, CRASHED, hint=hint)
+    console.failure(type(error).__name__, message, CRASHED, hint=hint, job=job)
     return CRASHED
 
 

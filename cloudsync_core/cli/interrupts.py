@@ -50,17 +50,33 @@ def interruptible(stop: Stop, announce: Callable[[], None]) -> Iterator[Interrup
         stop: of the run.
         announce: called from the signal handler at the first signal; it must not wait for anything.
     """
+
+    def first(number: int) -> None:
+        del number
+        stop.interrupt()
+        announce()
+
+    with signals(first) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def signals(first: Callable[[int], None]) -> Iterator[Interruption]:
+    """Take the signals that end a run, for the length of the block, in the main thread; see `interruptible`.
+
+    Args:
+        first: called from the signal handler with the first signal; it must not wait for anything.
+    """
     found = Interruption()
 
     def handle(number: int, frame: object) -> None:
         del frame
-        if stop.interrupted:
+        if found.signal is not None:
             # The third one ends the process, in case even the second has to wait for something.
             signal.signal(number, signal.SIG_DFL)
             raise KeyboardInterrupt
         found.signal = number
-        stop.interrupt()
-        announce()
+        first(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield found

@@ -6,23 +6,37 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
-from cloudsync_core.cli.console import Console
-from cloudsync_core.cli.display import shown
+from cloudsync_core.cli.console import Console, JobOutput
+from cloudsync_core.cli.display import shown, told
 from cloudsync_core.cli.narration import Narrator
 from cloudsync_core.cli.summary import print_summary
 from cloudsync_core.config.loader import LoadedConfig
 from cloudsync_core.config.model import Job
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.events import Event, Listener, nobody
+from cloudsync_core.engine.executor import Stop
 from cloudsync_core.engine.state import State
 from cloudsync_core.errors import CancelledError, CloudSyncError
 from cloudsync_core.plugins.facade import Plugins
 from cloudsync_core.runs import RunReport
 from cloudsync_core.workflows.context import Context
 
-Workflow = Callable[[str, Job, Context], RunReport]
-"""Runs a job of a name once."""
+
+class Beside(Protocol):
+    """What a job that runs beside others is part of."""
+
+    @property
+    def continuous(self) -> bool:
+        """Whether the job goes on until it is stopped."""
+
+    def joined(self, stop: Stop) -> None:
+        """Let the job be ended together with the others."""
+
+
+Workflow = Callable[[str, Any, Context], RunReport]
+"""Runs a job of a name, of a kind that it is for."""
 
 
 def select(loaded: LoadedConfig, names: Sequence[str]) -> dict[str, Job]:
@@ -79,9 +93,13 @@ class Jobs:
         state: the open state database.
         loaded: the file that the jobs come from, if they do.
         dry_run: plan, and write nothing.
+        once: of a job that goes on until it is stopped, do what there is to do now.
+        beside: tells how a job is stopped that runs beside others; by default jobs run one after the other, and the
+            one that is under way is what the user interrupts.
         exit_code: of the invocation so far: the most serious of the jobs', which is the highest.
         interrupted: the user wants no more of them.
         reports: of the runs that began.
+        told: the ids of those whose errors were told when they ended.
     """
 
     console: Console
@@ -90,9 +108,12 @@ class Jobs:
     state: State
     loaded: LoadedConfig | None = None
     dry_run: bool = False
+    once: bool = False
+    beside: Beside | None = None
     exit_code: int = 0
     interrupted: bool = False
     reports: list[RunReport] = dataclasses.field(default_factory=list)
+    told: set[str] = dataclasses.field(default_factory=set)
 
     def run(self, name: str, job: Job, workflow: Workflow, listener: Listener = nobody) -> None:
         """Run one job; what ends it ends none of the others.
@@ -105,7 +126,7 @@ class Jobs:
         """
         try:
             context = self.context(name, job, listener)
-            with shown(self.console, name, context.progress, context.stop):
+            with self._display(name, context):
                 report = workflow(name, job, context)
         except CloudSyncError as error:
             self.console.error(error, job=None if self.loaded is None else name)
@@ -114,11 +135,25 @@ class Jobs:
             return
         self.reports.append(report)
         self.interrupted = context.stop.interrupted
-        self.exit_code = max(self.exit_code, report.exit_code)
+        if self.beside is not None and report.error is not None and not context.stop.is_set():
+            self.told.add(report.run.id)
+            self.console.error(report.error, job=name)
+        # A job that goes on has ended well if it was ended; what failed meanwhile it has told of, and will try again.
+        ended_well = context.stop.ended and report.error is None
+        self.exit_code = max(self.exit_code, 0 if ended_well else report.exit_code)
+
+    def _display(self, name: str, context: Context) -> contextlib.AbstractContextManager[None]:
+        if self.beside is None:
+            return shown(self.console, name, context.progress, context.stop)
+        self.beside.joined(context.stop)
+        if self.beside.continuous:
+            return contextlib.nullcontext()
+        return told(self.console, name, context.progress)
 
     def context(self, name: str, job: Job, listener: Listener = nobody) -> Context:
         """Return the surroundings of one run of a job, whose events are told on the console and to the listener."""
-        narrator = Narrator(self.console)
+        continuous = self.beside is not None and self.beside.continuous
+        narrator = Narrator(JobOutput(self.console, name, labelled=continuous), continuous=continuous)
 
         def listen(event: Event) -> None:
             listener(event)
@@ -132,6 +167,7 @@ class Jobs:
             loaded=self.loaded,
             name=name,
             dry_run=self.dry_run,
+            once=self.once,
             listener=listen,
         )
 
@@ -151,4 +187,4 @@ def _summarised(jobs: Jobs) -> Iterator[Jobs]:
     try:
         yield jobs
     finally:
-        print_summary(jobs.console, jobs.reports, named=jobs.loaded is not None)
+        print_summary(jobs.console, jobs.reports, named=jobs.loaded is not None, told=jobs.told)

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import click
 from pydantic import ValidationError
 
-from cloudsync_core.config.model import LocationConfig, MirrorJob
+from cloudsync_core.config.jobs.mirror import MirrorJob
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.problems import KeyPath, dotted
 from cloudsync_core.config.validation import explain
 from cloudsync_core.errors import ConfigError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cloudsync_core.channels import events
 from cloudsync_core.channels.update import Update
-from cloudsync_core.cli.console import Console
+from cloudsync_core.cli.console import Output
 from cloudsync_core.cli.formats import plural, seconds
 from cloudsync_core.errors import CloudSyncError, printable
 
@@ -19,7 +19,7 @@ class Telling:
         delivered: updates are delivered to something else than the console, so that it says how many were.
     """
 
-    def __init__(self, console: Console, *, delivered: bool) -> None:
+    def __init__(self, console: Output, *, delivered: bool) -> None:
         self._console = console
         self._delivered = delivered
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.formats import number, plural, seconds, size
@@ -15,13 +15,14 @@ EXAMPLES_SHOWN = 3
 COUNTS = tuple(Counts.__slots__)
 
 
-def print_summary(console: Console, reports: Sequence[RunReport], *, named: bool) -> None:
+def print_summary(console: Console, reports: Sequence[RunReport], *, named: bool, told: Container[str] = ()) -> None:
     """Print what the runs did; in JSON mode their reports have told it.
 
     Args:
         console: where, and how much.
         reports: of the runs.
         named: the user gave the jobs their names, so messages repeat them.
+        told: the runs whose errors were told when they ended.
     """
     if console.json or not reports:
         return
@@ -32,7 +33,7 @@ def print_summary(console: Console, reports: Sequence[RunReport], *, named: bool
             for line in _details(report):
                 console.result(f"{report.run.job}: {line}" if len(reports) > 1 else line)
     for report in reports:
-        _print_failures(console, report, f"job {report.run.job}: " if named else "")
+        _print_failures(console, report, f"job {report.run.job}: " if named else "", told=report.run.id in told)
 
 
 def table(rows: Sequence[Sequence[str]], *, names: int = 2) -> list[str]:
@@ -83,8 +84,8 @@ def _details(report: RunReport) -> list[str]:
     return lines
 
 
-def _print_failures(console: Console, report: RunReport, label: str) -> None:
-    if report.message is not None:
+def _print_failures(console: Console, report: RunReport, label: str, *, told: bool) -> None:
+    if report.message is not None and not told:
         kind, colour = ("warning", "yellow") if report.error is None else ("error", "red")
         console.trouble(f"{kind}: {label}{report.message}", {"fg": colour})
     if console.quiet and not report.exit_code:

@@ -8,7 +8,7 @@ import dataclasses
 from cloudsync_core.backend import Backend
 from cloudsync_core.channels import events, ids
 from cloudsync_core.channels.scan import Listed, fetch, scan
-from cloudsync_core.channels.subscriber import Subscriber
+from cloudsync_core.channels.subscriber import Start, Subscriber
 from cloudsync_core.channels.topics import TopicFilter
 from cloudsync_core.channels.update import Update
 from cloudsync_core.cli.channels import Printing
@@ -110,7 +110,7 @@ def follow(console: Console, backend: Backend, tail: Tail, *, topics: tuple[str,
             console.event("channel_unreachable", {"error": str(event.error), "wait": event.wait})
             console.trouble(f"warning: {event.error}", {"fg": "yellow"})
 
-    start = tail.modified_ns / _SECOND_NS if tail.modified_ns else "earliest"
+    start: Start = tail.modified_ns / _SECOND_NS if tail.modified_ns else "earliest"
     with (
         State(None) as state,
         Subscriber(

@@ -123,6 +123,10 @@ class Resolver:
         self._where = where
         self._environ = os.environ if environ is None else environ
 
+    def another(self) -> Resolver:
+        """Return one for another thread, with secrets of its own."""
+        return Resolver(directory=self._directory, hook=self._hook, where=self._where, environ=self._environ)
+
     def resolve(self, value: Value, *at: str | int, secret: bool = True) -> Value:
         """Return `value` with every reference in its strings replaced, at any depth of mappings and lists.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.config.jobs.mirror import MirrorJob
+from cloudsync_core.config.jobs.parts import OfWorkflow
 from cloudsync_core.engine.planfile import PlanSection
 from cloudsync_core.engine.recheck import is_same
 from cloudsync_core.engine.report import Tally
@@ -20,12 +21,12 @@ from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, ope
 from cloudsync_core.workflows.supervision import supervise
 
 
-def rules_of(job: MirrorJob) -> str:
+def rules_of(job: OfWorkflow) -> str:
     """Return a text that changes when the job's definition does; it holds no secret."""
     return hashlib.sha256(job.model_dump_json().encode()).hexdigest()
 
 
-def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> RunReport:
+def apply(name: str, job: OfWorkflow, section: PlanSection, context: Context) -> RunReport:
     """Perform the saved plan of a job; an action whose object has changed on either side since then fails.
 
     Args:
@@ -48,6 +49,7 @@ def apply(name: str, job: MirrorJob, section: PlanSection, context: Context) -> 
         raise PlanFileError(
             f"job {name!r} is no longer defined as it was when the plan was made", hint="Make the plan again."
         )
+    assert isinstance(job, MirrorJob), "plans are made of no other kind"
     with open_sides(job, context) as sides, open_base(name, sides, context) as base:
         run = new_run(name, sides, context)
         if (header.source, header.target) != (run.source, run.target):

@@ -43,7 +43,7 @@ WORKFLOWS: Final[Mapping[str, Workflow]] = {
     "release job": Workflow("releasing:release", _never, rehearsed=True),
     "watch job": Workflow("watching:watch", _always, rehearsed=False),
     "subscribe job": Workflow("subscribing:subscribe", _always, rehearsed=False),
-    "fetch job": Workflow("following:follow", _always, rehearsed=False),
+    "fetch job": Workflow("following:follow", _always, rehearsed=True),
 }
 """By the titles of the jobs' models."""
 

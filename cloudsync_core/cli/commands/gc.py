@@ -13,8 +13,9 @@ from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.formats import plural, seconds, size
 from cloudsync_core.cli.jobs import select
 from cloudsync_core.cli.options import location_of
+from cloudsync_core.config.jobs.parts import ToTarget
 from cloudsync_core.config.loader import LoadedConfig, load
-from cloudsync_core.config.model import LocationConfig
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.problems import KeyPath
 from cloudsync_core.config.secrets import Resolver
@@ -151,6 +152,10 @@ def _targets(
     resolver = Resolver(directory=loaded.directory, hook=plugins.resolve_secret, where=loaded.where)
     console.hide(resolver.values)
     for name, job in select(loaded, names).items():
+        if not isinstance(job, ToTarget):
+            if names:
+                raise ConfigError(f"job {name} writes to no location in which something could be left behind")
+            continue
         state = database or loaded.state_path
         yield _Target(job.target, plugins, resolver, state, loaded, name, ("jobs", name, "target"))
 

@@ -12,7 +12,7 @@ from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.jobs import jobs_without_file
 from cloudsync_core.config.environment import default_state_path
-from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.config.jobs.mirror import MirrorJob
 from cloudsync_core.workflows import mirror as workflow
 
 NAME = "mirror"

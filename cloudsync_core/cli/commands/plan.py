@@ -11,13 +11,14 @@ import click
 from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.jobs import Jobs, jobs_of, select
+from cloudsync_core.config.jobs.mirror import MirrorJob
 from cloudsync_core.config.loader import load
 from cloudsync_core.config.model import Job
 from cloudsync_core.engine.events import ActionPlanned, Event, RunFinished, RunStarted
 from cloudsync_core.engine.planfile import PlanWriter
-from cloudsync_core.errors import printable
+from cloudsync_core.errors import ConfigError, printable
 from cloudsync_core.workflows.apply import rules_of
-from cloudsync_core.workflows.mirror import mirror
+from cloudsync_core.workflows.table import kind, run_job
 
 
 @click.command(cls=Command)
@@ -38,14 +39,25 @@ def plan(console: Console, config: Path, names: tuple[str, ...], *, output: Path
     """
     loaded = load(config)
     selected = select(loaded, names)
+    if output is not None:
+        _check(selected)
     with jobs_of(console, loaded, dry_run=True) as jobs:
         if output is None:
-            jobs.run_all(selected, mirror)
+            jobs.run_all(selected, run_job)
         else:
             _save(jobs, selected, config, output)
     if output is not None:
         _tell(jobs, selected, printable(str(output)))
     return jobs.exit_code
+
+
+def _check(selected: Mapping[str, Job]) -> None:
+    for name, job in selected.items():
+        if not isinstance(job, MirrorJob):
+            raise ConfigError(
+                f"job {name} is a {kind(job)}: only plans of mirror jobs can be saved, and performed later",
+                hint="Name the jobs that are to be planned by --job.",
+            )
 
 
 def _tell(jobs: Jobs, selected: Mapping[str, Job], output: str) -> None:
@@ -76,6 +88,6 @@ def _save(jobs: Jobs, selected: Mapping[str, Job], config: Path, output: Path) -
                 case RunFinished(report):
                     writer.end(report)
 
-        jobs.run_all(selected, mirror, save)
+        jobs.run_all(selected, run_job, save)
         if not _fit(jobs, selected):
             raise _UnfitError

@@ -16,8 +16,9 @@ from cloudsync_core.cli.formats import moment, number, plural, size
 from cloudsync_core.cli.jobs import Jobs, select
 from cloudsync_core.cli.options import location_of
 from cloudsync_core.cli.summary import print_summary, table
+from cloudsync_core.config.jobs.mirror import Mirroring
 from cloudsync_core.config.loader import LoadedConfig, load
-from cloudsync_core.config.model import LocationConfig, MirrorJob
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.problems import KeyPath
 from cloudsync_core.config.secrets import Resolver
@@ -118,7 +119,7 @@ class _Backup:
     resolver: Resolver
     loaded: LoadedConfig | None = None
     name: str = NAME
-    job: MirrorJob | None = None
+    job: Mirroring | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[ReadOnly]:
@@ -144,7 +145,11 @@ def _backup(console: Console, place: str, name: str | None, given: tuple[str, ..
     if given:
         raise ConfigError("--option is for locations; those of a configuration file are in the file")
     loaded = load(path)
-    jobs = {key: job for key, job in select(loaded, () if name is None else (name,)).items() if job.backup is not None}
+    jobs = {
+        key: job
+        for key, job in select(loaded, () if name is None else (name,)).items()
+        if isinstance(job, Mirroring) and job.backup is not None
+    }
     if len(jobs) != 1:
         which = f"job {name} has no backup" if name is not None else f"{len(jobs)} jobs have a backup"
         raise ConfigError(f"{printable(place)}: {which}", hint="Name one that has by --job.")
