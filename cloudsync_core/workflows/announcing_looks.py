@@ -14,7 +14,7 @@ from cloudsync_core.channels.publisher import Publisher
 from cloudsync_core.config.model import PublishJob
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import Met, Pair, Unchanged, diff
-from cloudsync_core.engine.events import ActionFinished, ActionPlanned, KeyLeftOut
+from cloudsync_core.engine.events import ActionFinished, ActionPlanned, KeyLeftOut, LookFinished
 from cloudsync_core.engine.filters import Filter
 from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.looking import look_at
@@ -83,6 +83,7 @@ class Looks:
         self._sort = False
         self._failing: set[str] = set()
         self._untold: list[Outcome] = []
+        self._of_look = Tally(run)
 
     def at_everything(self, source: Backend) -> None:
         """Look at all objects once, and again at those that change meanwhile.
@@ -119,19 +120,25 @@ class Looks:
             CancelledError: the run was stopped.
         """
         announcer = Announcer(source, self._publishers, self._name, self._base, self._rules)
+        self._of_look = Tally(self._run)
         if not self._context.dry_run:
             announcer.recover()
         try:
-            return self._look(announcer, source, part, quiet, first=first)
+            left = self._look(announcer, source, part, quiet, first=first)
         except ListingOrderError:
             # The server does not keep its promise of order: begin again, and sort it ourselves.
             if self._sort:
                 raise
             self._sort = True
-            return self._look(announcer, source, part, quiet, first=False)
+            left = self._look(announcer, source, part, quiet, first=False)
         finally:
             self._tell()
             self._base.save()
+        counts = self._of_look.counts
+        if self._rules.same_version and (counts.added or counts.failed or (first and part is None)):
+            report = self._of_look.report("partial" if self._of_look.partial else "done", requests={})
+            self._context.listener(LookFinished(report, everything=part is None))
+        return left
 
     def _look(
         self, announcer: Announcer, source: Backend, part: Part | None, quiet: Quiet | None, *, first: bool
@@ -184,13 +191,13 @@ class Looks:
             return None
         if row is not None and info.fingerprint and row.source == info.fingerprint:
             if first:
-                self._tally.settled(Settled("unchanged", "published", info.key, on_source=1))
+                self._settled(Settled("unchanged", "published", info.key, on_source=1))
             return None
         return Candidate(info, row)
 
     def _meet(self, gap: Gap, *, first: bool) -> None:
         if first:
-            self._tally.settled(Settled(gap.kind, gap.reason, gap.key, on_source=1))
+            self._settled(Settled(gap.kind, gap.reason, gap.key, on_source=1))
         self._context.listener(KeyLeftOut(gap.kind, gap.key, gap.reason))
 
     def _take(self, result: Result, *, first: bool) -> None:
@@ -203,12 +210,12 @@ class Looks:
             if result.row is not None:
                 self._base.record(info.key, result.row)
             if first:
-                self._tally.settled(Settled("unchanged", "same-content", info.key, on_source=1))
+                self._settled(Settled("unchanged", "same-content", info.key, on_source=1))
 
     def _published(self, result: Result) -> None:
         action = _action(result)
         self._context.progress.planned_objects += 1
-        self._tally.planned(action)
+        self._planned(action)
         if self._context.dry_run:
             self._context.listener(ActionPlanned(action))
             self._tally.would(action)
@@ -225,11 +232,20 @@ class Looks:
             return
         if len(self._failing) < _FAILING_KNOWN:
             self._failing.add(action.key)
-        self._tally.planned(action)
+        self._planned(action)
         self._finish(failed(action, result.error or IntegrityError(_CHANGES, key=action.key)))
 
+    def _settled(self, step: Settled) -> None:
+        for tally in (self._tally, self._of_look):
+            tally.settled(step)
+
+    def _planned(self, action: Action) -> None:
+        for tally in (self._tally, self._of_look):
+            tally.planned(action)
+
     def _finish(self, outcome: Outcome) -> None:
-        self._tally.finished(outcome)
+        for tally in (self._tally, self._of_look):
+            tally.finished(outcome)
         self._context.progress.done_objects += 1
         self._context.listener(ActionFinished(outcome))
         self._untold.append(outcome)

@@ -435,3 +435,13 @@ def test_it_goes_into_a_bucket(desk, source, moto_s3):
     assert there.announce().counts.added == 2
     assert there.said() == [("a", b"x"), ("large", b"x" * (SMALL + 1))]
     assert there.announce().counts.added == 0
+
+
+def test_each_look_that_did_something_is_told_with_what_it_did(desk, source):
+    with desk.following():
+        (source / "a").write_text("1")
+        desk.wait_for(("a", b"1"))
+        (source / "b").write_text("1")
+        desk.wait_for(("a", b"1"), ("b", b"1"))
+    looks = [event.report.counts.added for event in desk.events if type(event).__name__ == "LookFinished"]
+    assert (looks[-1], sum(looks)) == (1, 2)
