@@ -14,11 +14,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cloudsync_core.api.channels import Channel
     from cloudsync_core.api.mirroring import mirror, open_backend
     from cloudsync_core.api.releases import Releases, release
+    from cloudsync_core.api.subscribing import Subscription
     from cloudsync_core.backend import Backend
     from cloudsync_core.body import Body, ObjectReader
     from cloudsync_core.capabilities import Capabilities
+    from cloudsync_core.channels.drafts import Message
+    from cloudsync_core.channels.pruning import PruneReport
+    from cloudsync_core.channels.stats import ChannelStats
+    from cloudsync_core.channels.update import Update
     from cloudsync_core.config.model import (
         Config,
         FetchJob,
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
         ReleaseJob,
         SubscribeJob,
     )
-    from cloudsync_core.errors import CloudSyncError
+    from cloudsync_core.errors import CloudSyncError, DeliveryError
     from cloudsync_core.models import (
         ALWAYS,
         IF_ABSENT,
@@ -50,11 +56,17 @@ if TYPE_CHECKING:
     from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport
 
 _HOMES = {
+    "api.channels": ("Channel",),
     "api.mirroring": ("mirror", "open_backend"),
     "api.releases": ("Releases", "release"),
+    "api.subscribing": ("Subscription",),
     "backend": ("Backend",),
     "body": ("Body", "ObjectReader"),
     "capabilities": ("Capabilities",),
+    "channels.drafts": ("Message",),
+    "channels.pruning": ("PruneReport",),
+    "channels.stats": ("ChannelStats",),
+    "channels.update": ("Update",),
     "config.model": (
         "Config",
         "FetchJob",
@@ -66,7 +78,7 @@ _HOMES = {
         "ReleaseJob",
         "SubscribeJob",
     ),
-    "errors": ("CloudSyncError",),
+    "errors": ("CloudSyncError", "DeliveryError"),
     "models": (
         "ALWAYS",
         "IF_ABSENT",
@@ -97,9 +109,12 @@ __all__ = [
     "Body",
     "ByteRange",
     "Capabilities",
+    "Channel",
+    "ChannelStats",
     "CloudSyncError",
     "Config",
     "DeleteResult",
+    "DeliveryError",
     "Digest",
     "FetchJob",
     "Gap",
@@ -107,12 +122,14 @@ __all__ = [
     "Identity",
     "IfMatch",
     "LocationConfig",
+    "Message",
     "MirrorJob",
     "ObjectInfo",
     "ObjectReader",
     "Outcome",
     "Page",
     "PluginsConfig",
+    "PruneReport",
     "PublishJob",
     "PutCondition",
     "ReleaseJob",
@@ -120,6 +137,8 @@ __all__ = [
     "RunInfo",
     "RunReport",
     "SubscribeJob",
+    "Subscription",
+    "Update",
     "Version",
     "mirror",
     "open_backend",
