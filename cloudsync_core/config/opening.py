@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from cloudsync_core.backend import Backend, Prune
 from cloudsync_core.config.environment import local_path
 from cloudsync_core.config.jobs.parts import WithHeaders
+from cloudsync_core.config.jobs.watch import EventsConfig
 from cloudsync_core.config.loader import LoadedConfig
 from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.problems import KeyPath, Problem, config_error, dotted
@@ -22,6 +23,7 @@ from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.policy import HeaderRule
 from cloudsync_core.errors import ConfigError, OptionsError, UnknownBackendError, printable
 from cloudsync_core.event_source import EventSource, Watched
+from cloudsync_core.eventsources.poll import PollOptions
 from cloudsync_core.location import Location
 from cloudsync_core.options import BackendOptions
 from cloudsync_core.plugins.facade import Plugins
@@ -66,11 +68,11 @@ def open_location(
 
 
 def open_events(
-    source: str,
-    given: Mapping[str, object],
+    events: EventsConfig,
     location: LocationConfig,
     backend: Backend,
     *,
+    interval: float,
     plugins: Plugins,
     loaded: LoadedConfig | None,
     resolver: Resolver,
@@ -80,10 +82,11 @@ def open_events(
     """Return what tells of changes at a location.
 
     Args:
-        source: the name of an event source; "auto" is `local` for a directory and `poll` for anything else.
-        given: the event source's options, as they were written.
+        events: the name of an event source, and its options; "auto" is `local` for a directory and `poll` for anything
+            else.
         location: what is watched.
         backend: the same place, open.
+        interval: the most seconds between two listings, for `poll`.
         plugins: what brings event sources.
         loaded: as of `open_location`; likewise the following.
         resolver: likewise.
@@ -98,10 +101,11 @@ def open_events(
     with _placing(loaded, (*at, "source")):
         place, options = _resolved(location, plugins=plugins, loaded=loaded, resolver=resolver, at=(*at, "source"))
         checked = plugins.options_model(place.scheme).model_validate(options)
-    name = ("local" if place.scheme == "file" else "poll") if source == "auto" else source
+    name = ("local" if place.scheme == "file" else "poll") if events.source == "auto" else events.source
+    defaults = {"interval": min(interval, PollOptions().interval), "slowest": interval} if name == "poll" else {}
     with _placing(loaded, (*at, "events")):
-        found = resolver.resolve(dict(given), *at, "events", "options")
-        return plugins.event_source(name, Watched(place, backend, checked, prune), found)
+        found = resolver.resolve(events.options, *at, "events", "options")
+        return plugins.event_source(name, Watched(place, backend, checked, prune), {**defaults, **found})
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from cloudsync_core.engine.base import JobState
@@ -23,6 +24,8 @@ LOOKED_AT_ONCE: Final = 10_000
 
 TOO_MANY: Final = 200_000
 """Dirty keys beyond which a look at everything costs less than a look at each."""
+
+_NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
 
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS dirty (
@@ -162,23 +165,22 @@ class Dirty:
             (ready,) = connection.execute(_NEXT, self._values).fetchone()
         return None if ready is None else max(0.0, float(ready) - now)
 
-    def settle(self, due: Due, *, now: float, put_off: Collection[str] = (), until: float = 0.0) -> None:
+    def settle(self, due: Due, *, now: float, put_off: Mapping[str, float] = _NOTHING) -> None:
         """Take what was looked at for clean, but for what was heard of meanwhile.
 
         Args:
             due: what was looked at.
             now: when that was.
-            put_off: keys that are to be looked at again; those that were looked at with a folder among them.
-            until: not before then.
+            put_off: keys that are to be looked at again, each with the time before which that is no use; those that
+                were looked at with a folder among them.
 
         Raises:
             StateError: the database cannot be written.
         """
-        again = set(put_off)
-        values = {"job": self._job, "serial": due.serial, "until": until, "now": now}
-        settled = [{**values, "key": key, "is_folder": False} for key in due.heard if key not in again]
+        values = {"job": self._job, "serial": due.serial, "now": now}
+        settled = [{**values, "key": key, "is_folder": False} for key in due.heard if key not in put_off]
         settled += [{**values, "key": folder, "is_folder": True} for folder in due.folders]
-        kept = [{**values, "key": key, "is_folder": False} for key in again]
+        kept = [{**values, "key": key, "until": until} for key, until in put_off.items()]
         with self._database.using() as connection:
             connection.execute("BEGIN IMMEDIATE")
             with connection:
@@ -187,18 +189,9 @@ class Dirty:
                 connection.executemany(_PUT_OFF, kept)
         self._acknowledge()
 
-    def put_off(self, names: Collection[str], *, now: float, until: float) -> None:
-        """Have keys looked at again, and not before some time.
-
-        Args:
-            names: exact keys.
-            now: when that was found to be needed.
-            until: not before then.
-
-        Raises:
-            StateError: the database cannot be written.
-        """
-        self.settle(Due(Part(), (), {}, self._serial), now=now, put_off=names, until=until)
+    def put_off(self, names: Mapping[str, float], *, now: float) -> None:
+        """Have keys looked at again that were not known to be dirty, each not before a time; see `settle`."""
+        self.settle(Due(Part(), (), {}, self._serial), now=now, put_off=names)
 
     def again(self, due: Due, until: float) -> None:
         """Have all that was looked at looked at again, and not before some time.

@@ -51,7 +51,9 @@ _FIELDS: Final = (
     "permitted"
 )
 _READ: Final = f"SELECT {_FIELDS} FROM vigil WHERE job = ?"  # noqa: S608 - of a constant
-_ALL: Final = f"SELECT job.name, {_FIELDS} FROM vigil JOIN job ON job.id = vigil.job ORDER BY job.name, job.id"  # noqa: S608
+_ALL: Final = f"""
+SELECT (SELECT name FROM job WHERE id = vigil.job) AS name, {_FIELDS} FROM vigil ORDER BY name, vigil.job
+"""  # noqa: S608 - likewise
 _RESUME: Final = """
 UPDATE vigil SET halted = NULL, halted_at = NULL, permitted = 1
 WHERE halted IS NOT NULL AND job IN (SELECT id FROM job WHERE name = ?)

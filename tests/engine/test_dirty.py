@@ -77,9 +77,9 @@ class TestSettling:
 
     def test_what_could_not_be_done_is_put_off(self, dirty):
         dirty.add(["a", "b"], now=100)
-        dirty.settle(dirty.due(101), now=101, put_off=["a"], until=130)
+        dirty.settle(dirty.due(101), now=101, put_off={"a": 130})
         assert (names(dirty.due(129)), dirty.wait(120)) == (([], []), 10)
-        assert names(dirty.due(130)) == (["a"], [])
+        assert dirty.due(130).heard == {"a": 100}
 
     def test_a_whole_look_is_done_again_where_it_came_to_nothing(self, dirty):
         dirty.add(["a"], ["b"], now=100)
@@ -89,23 +89,23 @@ class TestSettling:
 
     def test_what_is_heard_again_is_put_off_no_longer(self, dirty):
         dirty.add(["a"], now=100)
-        dirty.settle(dirty.due(101), now=101, put_off=["a"], until=130)
+        dirty.settle(dirty.due(101), now=101, put_off={"a": 130})
         dirty.add(["a"], now=110)
         assert names(dirty.due(111)) == (["a"], [])
 
     def test_a_key_of_a_folder_is_put_off_by_itself(self, dirty):
         dirty.add([], ["b"], now=100)
-        dirty.settle(dirty.due(101), now=101, put_off=["b/1"], until=130)
+        dirty.settle(dirty.due(101), now=101, put_off={"b/1": 130})
         assert names(dirty.due(129)) == ([], [])
         assert names(dirty.due(130)) == (["b/1"], [])
 
     def test_what_is_put_off_was_heard_of_when_it_was_looked_at(self, dirty):
         dirty.add([], ["b"], now=100)
-        dirty.settle(dirty.due(101), now=101, put_off=["b/1"], until=130)
+        dirty.settle(dirty.due(101), now=101, put_off={"b/1": 130})
         assert dirty.due(130).heard == {"b/1": 101}
 
     def test_what_only_a_look_at_everything_has_met_can_be_put_off_too(self, dirty):
-        dirty.put_off(["a"], now=100, until=130)
+        dirty.put_off({"a": 130}, now=100)
         assert names(dirty.due(129)) == ([], [])
         assert names(dirty.due(130)) == (["a"], [])
 
@@ -124,7 +124,7 @@ class TestAcknowledging:
         told = []
         dirty.add(["a", "b"], now=100, done=lambda: told.append(1))
         due = dirty.due(101)
-        dirty.settle(due, now=101, put_off=["b"], until=110)
+        dirty.settle(due, now=101, put_off={"b": 110})
         assert told == []
         dirty.settle(dirty.due(110), now=110)
         assert told == [1]

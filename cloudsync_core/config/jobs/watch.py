@@ -61,7 +61,8 @@ class Watching(Section):
         description="What tells of changes: the name of an event source, or a mapping with `source` and `options`.",
     )
     interval: Interval = Field(
-        default=30.0, description="Seconds between two listings of the source, where they are how changes are found."
+        default=30.0,
+        description="Seconds between two listings of the source at most, where they are how changes are found.",
     )
     reconcile: Interval = Field(
         default=3600.0,

@@ -1,0 +1,226 @@
+"""One look of a job that watches: at everything or at some keys, and all that follows from what is found."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import time
+from typing import Any, Final
+
+from cloudsync_core.config.model import WatchJob
+from cloudsync_core.engine.base import JobState
+from cloudsync_core.engine.dirty import Due
+from cloudsync_core.engine.events import ActionFinished, Event, KeyLeftOut
+from cloudsync_core.engine.filters import Filter
+from cloudsync_core.engine.listing import list_side
+from cloudsync_core.engine.opposite import CONFLICT, LEFT, Opposite
+from cloudsync_core.engine.plan import Settled
+from cloudsync_core.engine.policy import DeleteLimit
+from cloudsync_core.engine.progress import Progress
+from cloudsync_core.engine.report import Tally
+from cloudsync_core.engine.vigil import Vigil
+from cloudsync_core.errors import BackendError, ObjectNotFoundError, PreconditionFailedError
+from cloudsync_core.runs import Action, RunInfo
+from cloudsync_core.workflows.backup import Backup
+from cloudsync_core.workflows.context import Context
+from cloudsync_core.workflows.equalising import Equaliser
+from cloudsync_core.workflows.limits import WindowLimits
+from cloudsync_core.workflows.sides import Sides, lease
+
+_SOONEST: Final = 1.0
+_LATEST: Final = 60.0
+"""Seconds until a key is looked at again that could not be settled: as many as it has been dirty, within these."""
+
+_THEIRS_AGAIN: Final = 5.0
+"""Seconds until a key is looked at again that the job which goes the other way is about to carry."""
+
+_REMEMBERED: Final = 10_000
+"""Keys that one look may leave; where there are more, everything is looked at again instead."""
+
+_ANY_NUMBER: Any = DeleteLimit(percent=100)
+
+
+class Left:
+    """The keys that a look could not settle.
+
+    Attributes:
+        until: each with the time before which it need not be looked at again.
+        too_many: there are more of them than are remembered.
+    """
+
+    def __init__(self) -> None:
+        self.until: dict[str, float] = {}
+        self.too_many = False
+
+    def add(self, key: str, until: float) -> None:
+        """Remember a key."""
+        if len(self.until) < _REMEMBERED or key in self.until:
+            self.until[key] = until
+        else:
+            self.too_many = True
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Look:
+    """What a look has come to.
+
+    Attributes:
+        tally: what it counted.
+        message: why deletes were held back, or `None`.
+        left: the keys that are to be looked at again.
+    """
+
+    tally: Tally
+    message: str | None
+    left: Left
+
+
+class Looker:
+    """Looks, for one job.
+
+    Args:
+        run: the run that all looks are part of.
+        job: its rules.
+        context: its surroundings.
+        sides: its two sides.
+        base: what both were when last known equal.
+        backup: where objects of the target are kept aside.
+        scope: the job's filter.
+        vigil: what was deleted lately, and whether somebody has permitted more.
+    """
+
+    def __init__(
+        self,
+        run: RunInfo,
+        job: WatchJob,
+        context: Context,
+        sides: Sides,
+        base: JobState,
+        *,
+        backup: Backup,
+        scope: Filter,
+        vigil: Vigil,
+    ) -> None:
+        self._run = run
+        self._job = job
+        self._context = context
+        self._sides = sides
+        self._base = base
+        self._backup = backup
+        self._scope = scope
+        self._vigil = vigil
+        self._objects = 0
+
+    @property
+    def job_name(self) -> str:
+        """The job's name."""
+        return self._run.job
+
+    def look(self, due: Due | None) -> Look:
+        """Look at what is due, or at everything, and do what follows from that.
+
+        Raises:
+            CancelledError: the job is to end.
+            CloudSyncError: the look came to an end before its own; what was done until then is recorded.
+        """
+        left, now = Left(), time.time()
+        context = dataclasses.replace(
+            self._context,
+            listener=functools.partial(self._listen, due, left, now),
+            progress=Progress(),
+            stop=self._context.stop.child(),
+        )
+        sides = self._sides
+        opposite = Opposite(self._base, str(sides.source.identity), str(sides.target.identity), self._context.opposites)
+        tally = Tally(self._run)
+        try:
+            with lease(self._run, self._job, sides, context) as held:
+                work = Equaliser(
+                    self._run,
+                    self._job,
+                    context,
+                    sides,
+                    self._base,
+                    lease=held,
+                    backup=self._backup,
+                    limits=self._limits(due),
+                    part=None if due is None else due.part,
+                    reserved=functools.partial(self._reserve, opposite, due, left, now),
+                    still_right=self._still_gone,
+                )
+                message = work.do(tally)
+        finally:
+            self._base.save()
+            self._vigil.removed(tally.counts.deleted, time.time(), self._job.delete_window)
+        if due is None:
+            self._objects = tally.target_objects
+        else:
+            self._vigil.note(looked=now)
+        return Look(tally, message, left)
+
+    def _limits(self, due: Due | None) -> WindowLimits:
+        job, deleted = self._job, self._vigil.removed_since(time.time() - self._job.delete_window)
+        if due is None and self._vigil.read().permitted:
+            job = job.model_copy(update={"max_delete": _ANY_NUMBER, "allow_empty_source": True})
+        empty = None if due is None else self._source_is_empty
+        return WindowLimits(self._run, job, deleted=deleted, objects=0 if due is None else self._objects, empty=empty)
+
+    def _source_is_empty(self) -> bool:
+        pages = list_side(
+            self._sides.source,
+            "source",
+            self._scope,
+            sort=False,
+            include=None,
+            stop=self._context.stop,
+            progress=Progress(),
+        )
+        with contextlib.closing(pages):
+            return not any(len(page) for page in pages)
+
+    def _reserve(self, opposite: Opposite, due: Due | None, left: Left, now: float, action: Action) -> Settled | None:
+        """Leave what is the other job's to carry, and what is gone only since a moment."""
+        on_source, on_target = int(action.source is not None), int(action.target is not None)
+        if opposite and (claim := opposite.claims(action)) is not None:
+            conflict = claim == "conflict"
+            left.add(action.key, _again(due, action.key, now) if conflict else now + _THEIRS_AGAIN)
+            return Settled(
+                "unknown" if conflict else "unchanged",
+                CONFLICT if conflict else LEFT,
+                action.key,
+                on_source=on_source,
+                on_target=on_target,
+            )
+        if action.kind == "delete" and due is not None:
+            until = due.heard.get(action.key, now) + self._job.grace
+            if until > now:
+                left.add(action.key, until)
+                return Settled("unchanged", "gone since a moment only", action.key, on_target=on_target)
+        return None
+
+    def _still_gone(self, action: Action) -> BackendError | None:
+        """Look at the source once more before a delete: what was saved meanwhile is not deleted."""
+        if action.kind != "delete":
+            return None
+        try:
+            self._sides.source.stat(action.key)
+        except ObjectNotFoundError:
+            return None
+        except BackendError as error:
+            return error
+        return PreconditionFailedError("it is on the source again", operation="delete", key=action.key)
+
+    def _listen(self, due: Due | None, left: Left, now: float, event: Event) -> None:
+        if isinstance(event, ActionFinished) and event.outcome.status != "done":
+            key = event.outcome.action.key
+            left.add(key, _again(due, key, now))
+        elif isinstance(event, KeyLeftOut) and event.status == "unknown":
+            left.add(event.key, _again(due, event.key, now))
+        self._context.listener(event)
+
+
+def _again(due: Due | None, key: str, now: float) -> float:
+    """Return the time before which a key that could not be settled need not be looked at again."""
+    since = now if due is None else due.heard.get(key, now)
+    return now + min(max(now - since, _SOONEST), _LATEST)
