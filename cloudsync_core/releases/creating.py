@@ -8,7 +8,7 @@ from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.models import Attributes, Digest, ObjectInfo
 from cloudsync_core.releases.draft import File
 from cloudsync_core.releases.entries import Entry, headers
-from cloudsync_core.releases.manifest import Tree
+from cloudsync_core.releases.header import Tree
 from cloudsync_core.releases.names import place
 
 

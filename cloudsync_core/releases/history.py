@@ -11,7 +11,8 @@ from cloudsync_core.backend import Backend
 from cloudsync_core.errors import ManifestError, ObjectNotFoundError
 from cloudsync_core.releases import manifest, moving, pointer
 from cloudsync_core.releases.entries import Entry, headers
-from cloudsync_core.releases.manifest import Header, Manifest
+from cloudsync_core.releases.header import Header
+from cloudsync_core.releases.manifest import Manifest
 from cloudsync_core.releases.names import MANIFESTS, check_id, is_id, manifest_of, timestamp
 from cloudsync_core.releases.verifying import verify
 

@@ -8,25 +8,21 @@ flat, whatever the number of files.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Generator, Iterator
 from types import TracebackType
-from typing import IO, Any, Final, Literal, Self
+from typing import IO, Final, Self
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.errors import ManifestError, ObjectNotFoundError, printable
 from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.models import Digest
 from cloudsync_core.releases.entries import Entry, Sequence, decode
-from cloudsync_core.releases.fields import WrongFieldError, check_format, count, digest, field, optional, parse
-from cloudsync_core.releases.names import FORMAT, is_compressed, is_id, manifest_key, parse_timestamp, timestamp
-
-Tree = Literal["shared", "whole"]
-"""Whether unchanged content is referenced in earlier releases, or is in every release's own tree."""
+from cloudsync_core.releases.fields import WrongFieldError
+from cloudsync_core.releases.header import Header
+from cloudsync_core.releases.names import is_compressed, manifest_key
 
 LONGEST_LINE: Final = 256 * 1024
 """Bytes of a line at most: names and metadata are shorter in every store."""
@@ -39,84 +35,6 @@ _LEAST: Final = 1024 * 1024
 _BLOCK: Final = 256 * 1024
 _WINDOW: Final = 8 * 1024 * 1024
 """Bytes that decompressing may hold."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Header:
-    """The first line of a manifest.
-
-    Attributes:
-        release: the id.
-        created: when the manifest was written, as the publisher's clock said: seconds since the epoch, UTC.
-        publisher: who has made the release.
-        source: the location that it was made of, without credentials.
-        files: how many.
-        size: bytes of all files.
-        base: the release that was live when this one was made, or `None`.
-        tree: whether unchanged content is referenced.
-        digest: of the lines that follow.
-    """
-
-    release: str
-    created: float
-    publisher: str
-    source: str
-    files: int
-    size: int
-    base: str | None
-    tree: Tree
-    digest: Digest
-
-    def encode(self) -> bytes:
-        """Return the line, ended by a newline."""
-        values: dict[str, Any] = {
-            "format": FORMAT,
-            "release": self.release,
-            "created": timestamp(self.created),
-            "publisher": self.publisher,
-            "source": self.source,
-            "files": self.files,
-            "bytes": self.size,
-            "base": self.base,
-            "tree": self.tree,
-            "digest": str(self.digest),
-        }
-        return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-    @classmethod
-    def decode(cls, line: bytes, what: str) -> Self:
-        """Return the header that `encode` wrote.
-
-        Args:
-            line: without or with its newline.
-            what: names the manifest in messages.
-
-        Raises:
-            UnsupportedFormatError: a newer cloudsync has written it.
-            WrongFieldError: it is no header.
-        """
-        values = parse(line)
-        check_format(values, what)
-        base, tree = optional(values, "base", str), field(values, "tree", str)
-        if tree not in {"shared", "whole"}:
-            raise WrongFieldError("'tree' is neither shared nor whole")
-        if base is not None and not is_id(base):
-            raise WrongFieldError("'base' is not the id of a release")
-        try:
-            created = parse_timestamp(field(values, "created", str))
-        except ValueError as error:
-            raise WrongFieldError("'created' is no time") from error
-        return cls(
-            release=field(values, "release", str),
-            created=created,
-            publisher=field(values, "publisher", str),
-            source=field(values, "source", str),
-            files=count(values, "files"),
-            size=count(values, "bytes"),
-            base=base,
-            tree="whole" if tree == "whole" else "shared",
-            digest=digest(values, "digest"),
-        )
 
 
 class Manifest:

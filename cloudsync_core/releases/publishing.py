@@ -24,7 +24,7 @@ from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.models import ALWAYS, IF_ABSENT, Attributes, Digest, PutCondition
 from cloudsync_core.releases.entries import Entry, Sequence, encode
 from cloudsync_core.releases.fields import WrongFieldError
-from cloudsync_core.releases.manifest import Header, Tree
+from cloudsync_core.releases.header import Header, Tree
 from cloudsync_core.releases.names import manifest_key
 
 COMPRESSED_ABOVE: Final = 16 * 1024

@@ -7,35 +7,31 @@ that ends before that, however it ends, leaves the pointer where it was.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Literal
+from typing import Final
 
-from cloudsync_core.backend import Backend
 from cloudsync_core.config.model import ReleaseJob
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.attributes import AttributeRules
-from cloudsync_core.engine.bandwidth import Bandwidth, Timetable
+from cloudsync_core.engine.bandwidth import Bandwidth
 from cloudsync_core.engine.base import JobState
-from cloudsync_core.engine.diff import BaseRow
-from cloudsync_core.engine.events import ActionFinished, ActionPlanned, Event
+from cloudsync_core.engine.events import ActionPlanned
 from cloudsync_core.engine.lease import Lease
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.errors import CancelledError, ManifestError
 from cloudsync_core.layers.below import Below
-from cloudsync_core.models import Digest
 from cloudsync_core.releases import manifest, moving, pointer, publishing
 from cloudsync_core.releases.creating import Choice
 from cloudsync_core.releases.draft import Draft
+from cloudsync_core.releases.header import Header
 from cloudsync_core.releases.looking import check_written, find_earlier
-from cloudsync_core.releases.names import LIVE, host, new_id, place, tree
+from cloudsync_core.releases.names import LIVE, host, new_id, tree
 from cloudsync_core.releases.pruning import prune
-from cloudsync_core.runs import Action, Outcome, RunInfo, RunReport
+from cloudsync_core.runs import RunInfo, RunReport
 from cloudsync_core.workflows.context import Context
-from cloudsync_core.workflows.execution import Execution
 from cloudsync_core.workflows.intake import Intake
+from cloudsync_core.workflows.sending import Sending, additions
 from cloudsync_core.workflows.sides import Sides, lease, new_run, open_base, open_sides
 from cloudsync_core.workflows.supervision import supervise
 
@@ -63,17 +59,6 @@ def release(name: str, job: ReleaseJob, context: Context) -> RunReport:
             return supervise(
                 run, context, _Release(run, job, context, sides=sides, base=base, held=held).do, requests=sides.requests
             )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Moving:
-    """How an execution moves objects."""
-
-    transfers: int
-    memory: int
-    bwlimit: Timetable
-    verify: Literal["digest", "size"]
-    server_copy: bool
 
 
 class _Release:
@@ -112,13 +97,22 @@ class _Release:
                 if self._context.dry_run:
                     self._rehearse(draft, tally)
                     return None
-                self._send(draft, new, choice, base, tally)
+                sending = Sending(
+                    self._run,
+                    self._job,
+                    self._context,
+                    sides=self._sides,
+                    base=self._base,
+                    lease=self._lease,
+                    tally=tally,
+                )
+                sending.send(draft, new, choice)
             if tally.partial:
                 return self._unpublished(tally)
             self._publish(draft, new, base, seen, tally)
         return None
 
-    def _follow(self, draft: Draft, seen: pointer.Seen | None) -> manifest.Header | None:
+    def _follow(self, draft: Draft, seen: pointer.Seen | None) -> Header | None:
         """Take in the release that the new one is compared with, as far as its objects are there.
 
         That is the one that the pointer names; for a pointer that is new, the one that readers see otherwise.
@@ -161,7 +155,7 @@ class _Release:
                 draft.keep(entry)
         return choice
 
-    def _is_live(self, draft: Draft, before: manifest.Header) -> bool:
+    def _is_live(self, draft: Draft, before: Header) -> bool:
         """Tell whether the release that is live is just what would be published."""
         return before.tree == self._job.tree and draft.is_as_before()
 
@@ -178,86 +172,10 @@ class _Release:
 
     def _rehearse(self, draft: Draft, tally: Tally) -> None:
         """Tell what a run would send, without doing it."""
-        for action in _additions(draft):
+        for action in additions(draft):
             tally.planned(action)
             self._context.listener(ActionPlanned(action))
             tally.would(action)
-
-    def _send(self, draft: Draft, new: str, choice: Choice, base: str | None, tally: Tally) -> None:
-        """Fill the new tree."""
-
-        def sent(outcome: Outcome) -> None:
-            assert outcome.source is not None
-            assert outcome.written is not None
-            # What the provider copied nobody has read; nothing is copied here.
-            assert outcome.digest is not None
-            entry = choice.written(new, outcome.source, Digest.parse(outcome.digest))
-            draft.sent(entry, outcome.written.fingerprint)
-
-        if self._job.tree == "whole" and base is not None:
-            self._copy(draft, new, base, tally)
-        if not tally.partial:
-            self._write(_additions(draft), new, tally, sent)
-        hit("release.sent")
-
-    def _copy(self, draft: Draft, new: str, base: str, tally: Tally) -> None:
-        """Have the provider copy what the release before has; where it refuses, the bytes pass through this machine."""
-
-        def copied(outcome: Outcome) -> None:
-            assert outcome.written is not None
-            kept = draft.kept_as(place(base, outcome.action.key))
-            assert kept is not None
-            # Of what the provider copied, the digest is its own; what passed through here was read.
-            read = outcome.digest if outcome.verified != "server-copy" else None
-            if read not in {None, str(kept.digest)}:
-                raise ManifestError(f"{kept.key} does not hold what the manifest of its release says")
-            draft.sent(dataclasses.replace(kept, key=place(new, kept.path)), outcome.written.fingerprint)
-            # No byte of it is new.
-            tally.counts.added -= 1
-            tally.counts.unchanged += 1
-
-        earlier = Below(self._sides.target, tree(base))
-        self._write(_copies(draft, earlier, base), new, tally, copied, copied_from=earlier)
-        if draft.count(kept=True) and not tally.partial:
-            raise ManifestError(f"objects of release {base} went away while they were copied; publish again")
-
-    def _write(
-        self,
-        actions: Iterable[Action],
-        new: str,
-        tally: Tally,
-        done: Callable[[Outcome], None],
-        *,
-        copied_from: Backend | None = None,
-    ) -> None:
-        """Perform actions in the new tree, and note in the draft what became of each."""
-
-        def listener(event: Event) -> None:
-            if isinstance(event, ActionFinished) and event.outcome.status == "done":
-                done(event.outcome)
-            self._context.listener(event)
-
-        def planned() -> Iterator[Action]:
-            for action in actions:
-                tally.planned(action)
-                yield action
-
-        job, copies = self._job, copied_from is not None
-        execution = Execution(
-            self._run,
-            _Moving(job.transfers, job.memory, job.bwlimit, job.verify, server_copy=copies),
-            dataclasses.replace(self._context, listener=listener, headers=() if copies else self._context.headers),
-            sides=dataclasses.replace(
-                self._sides, source=copied_from or self._sides.source, target=Below(self._sides.target, tree(new))
-            ),
-            base=_Unrecorded(*self._base.place, None) if copies else self._base,
-            tally=tally,
-            lease=self._lease,
-            digest="sha256",
-            # The next release has other keys.
-            resumes=False,
-        )
-        execution.write(planned())
 
     def _publish(self, draft: Draft, new: str, base: str | None, seen: pointer.Seen | None, tally: Tally) -> None:
         """Make the new tree a release, and the release live."""
@@ -293,25 +211,3 @@ class _Release:
             f"no release was published: {tally.counts.failed + tally.counts.unknown} objects could not be read or sent "
             f"(see the failures); {self._job.pointer} still names {still}"
         )
-
-
-class _Unrecorded(JobState):
-    """Notes nothing: what is copied from an earlier release says nothing about the source."""
-
-    def record(self, key: str, row: BaseRow) -> None:
-        del key, row
-
-    def forget(self, key: str) -> None:
-        del key
-
-
-def _additions(draft: Draft) -> Iterator[Action]:
-    for info in draft.unsettled():
-        yield Action("add", info.key, "not-in-release", source=info, seen_at=time.monotonic())
-
-
-def _copies(draft: Draft, earlier: Backend, base: str) -> Iterator[Action]:
-    for page in earlier.list():
-        for entry in page:
-            if draft.kept_as(place(base, entry.key)) is not None:
-                yield Action("add", entry.key, "unchanged", source=entry, seen_at=time.monotonic())
