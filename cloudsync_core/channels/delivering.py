@@ -166,17 +166,25 @@ class Delivery:
         self._rules.told(events.Delivered(update))
 
     def attempt(self, update: Update, succeeded: frozenset[int]) -> tuple[Exception | None, frozenset[int]]:
-        """Have every deliverer that has not succeeded deliver; return what one raised, and who has succeeded then."""
+        """Have every deliverer that has not succeeded deliver, whatever the others do.
+
+        Returns:
+            What one of them has raised, that which says most about what to do next; and who has succeeded by now.
+        """
+        errors: list[Exception] = []
         for index, deliver in enumerate(self._rules.deliver):
             if index in succeeded:
                 continue
             try:
                 deliver(update)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a failure
-                return error, succeeded
-            succeeded |= {index}
-        hit("subscription.delivered")
-        return None, succeeded
+                errors.append(error)
+            else:
+                succeeded |= {index}
+        if not errors:
+            hit("subscription.delivered")
+            return None, succeeded
+        return max(errors, key=lambda error: (self.ends_the_pass(error), not _is_final(error))), succeeded
 
     def text(self, error: Exception) -> str:
         """Return an error as it is saved and shown."""
@@ -207,8 +215,7 @@ class Delivery:
         if self._rules.stop.is_set():
             return False
         attempts = waiting.attempts + 1
-        final = isinstance(error, DeliveryError) and not error.retry
-        if attempts >= self._rules.attempts or final:
+        if attempts >= self._rules.attempts or _is_final(error):
             parked = Parked(update.id, update.key, update.topic, self.text(error), attempts, time.time())
             self._cursor.settle(waiting.listed.id, [*quiet, update.id], rest=rest, parked=parked)
             self.failing.end(update.topic)
@@ -244,6 +251,10 @@ class Delivery:
         hit("subscription.parked")
         self.count(parked=1)
         self._rules.told(events.ParkedAway(parked.id, parked.key, parked.topic, parked.error))
+
+
+def _is_final(error: Exception) -> bool:
+    return isinstance(error, DeliveryError) and not error.retry
 
 
 def _asked_for(error: Exception) -> float:

@@ -169,6 +169,17 @@ class TestFailures:
         receive.once(deliver=[first, second])
         assert (first.tries, second.tries) == (["one"], ["one"] * 3)
 
+    def test_one_that_fails_keeps_the_update_from_no_other(self, memory_channel, receive):
+        put(memory_channel, "one", "two")
+        never, passing, right = Inbox(), Inbox(), Inbox()
+        never.failures["one"] = [DeliveryError("never", retry=False)] * 9
+        passing.failures["one"] = [RuntimeError("no")]
+        receive.once(deliver=[never, passing, right])
+        assert (never.contents, passing.contents, right.contents) == (["two"], ["one", "two"], ["one", "two"])
+        assert right.tries == ["one", "two"]
+        [parked] = receive.told(ParkedAway)
+        assert parked.error == "never"
+
     def test_waits_grow_and_are_never_the_same(self):
         waits = [[Backoff(first=1.0, most=60.0)(failed) for _ in range(50)] for failed in range(1, 9)]
         for number, some in enumerate(waits):
