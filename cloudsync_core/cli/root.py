@@ -44,6 +44,9 @@ COMMANDS = {
     "publish": Entry("publish:publish", "Publish an update in a channel."),
     "subscribe": Entry("subscribe:subscribe", "Deliver the updates of a channel."),
     "channel": Entry("channel:channel", "Look into a channel, clean it up, and see to what could not be delivered."),
+    "release": Entry(
+        "release:release", "Publish trees that readers see as a whole, and go from one to another in one step."
+    ),
     "restore": Entry("restore:restore", "List what runs have put aside, and bring it back."),
     "gc": Entry("gc:gc", "Find and remove what crashes have left behind."),
     "status": Entry("status:status", "Show the last runs of each job."),
