@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,10 @@ from cloudsync_core.channels.deliveries.webhook import WebhookDelivery
 from cloudsync_core.errors import ConfigError, DeliveryError, IntegrityError
 from tests.channels.updates import ID, damage_payload, large_update, update
 from tests.channels.web import Server
+from tests.docs.blocks import blocks
 from tests.servers.certificates import certificates
+
+PAGE = Path(__file__).parents[2] / "docs/deliveries.md"
 
 
 @pytest.fixture
@@ -75,6 +79,18 @@ class TestTheSignature:
         assert not verified(sent, "other")
         stamp = int(sent.headers["Cloudsync-Signature"].partition(",")[0].removeprefix("t="))
         assert before <= stamp <= time.time()
+
+    def test_is_verified_as_the_documentation_says(self, server):
+        [checking] = [block for block in blocks(PAGE) if block.language == "python" and "def is_genuine" in block.text]
+        page = {}
+        exec(checking.text, page)
+        to(server, secret="of both")(update(b"\x00\xff"))
+        [sent] = server.got
+        assert page["is_genuine"](sent.headers, sent.body, "of both")
+        assert not page["is_genuine"](sent.headers, sent.body, "another")
+        assert not page["is_genuine"](sent.headers, sent.body + b"!", "of both")
+        assert not page["is_genuine"]({**sent.headers, "Cloudsync-Update-Id": f"{ID}.0001"}, sent.body, "of both")
+        assert not page["is_genuine"](sent.headers, sent.body, "of both", at_most=-1)
 
     def test_is_not_there_without_a_secret(self, server):
         to(server)(update())

@@ -213,6 +213,36 @@ class TestSubscribe:
         assert server.got[0].body == b"hello"
         assert server.got[0].headers["Cloudsync-Signature"].startswith("t=")
 
+    def test_prints_no_secret_of_a_webhook(self, invoke, publish, folder, monkeypatch):
+        monkeypatch.setenv("HOOK_SECRET", "geheim-of-the-hook")
+        publish("t", "x")
+        with Server() as server:
+            server.answers = [(500, {}, b"geheim-of-the-server")]
+            failed = invoke(
+                *(
+                    "subscribe",
+                    "./channel",
+                    "--name",
+                    "s",
+                    "--once",
+                    "--attempts",
+                    "1",
+                    "-vvv",
+                    "--json",
+                    "--allow-private",
+                ),
+                *("--deliver", f"webhook={server.url}", "--secret", "${env:HOOK_SECRET}"),
+                code=1,
+            )
+            parked = invoke("channel", "parked", "./channel", "--name", "s")
+        assert f"webhook {server.origin} answered 500" in parked.out
+        for text in (failed.out, failed.err, parked.out):
+            assert not {
+                word
+                for word in ("geheim", "token-in-the", server.got[0].headers["Cloudsync-Signature"])
+                if word in text
+            }
+
     def test_parks_what_cannot_be_delivered_and_delivers_it_when_asked(self, invoke, publish, folder):
         bad, good = publish("bad", "x"), publish("good", "y")
         delivering = ["--deliver", "command=sh -c 'test {topic} = good || test -e mended || { echo no luck; exit 3; }'"]
