@@ -37,6 +37,9 @@ from cloudsync_core.workflows.sides import Sides
 
 _ALGORITHM: Final = "sha256"
 
+_READERS: Final = 32
+"""Files that are read at once at most, to tell what they hold: each takes a chunk of memory."""
+
 
 class Intake:
     """Takes the files of a source into a draft.
@@ -63,6 +66,7 @@ class Intake:
         own: Backend,
     ) -> None:
         self._run = run
+        self._transfers = job.transfers
         self._scope = Filter(job.include, job.exclude, job.exclude_regex)
         self._context = context
         self._sides = sides
@@ -102,7 +106,7 @@ class Intake:
             CancelledError, RunError: the run was stopped.
         """
         actions = (Action("add", info.key, "unknown-content", source=info) for info in draft.unread())
-        self._sides.concurrency.begin()
+        self._sides.concurrency.begin(min(self._transfers, _READERS))
         outcomes = read_digests(
             self._sides.source,
             actions,

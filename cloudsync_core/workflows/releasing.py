@@ -19,7 +19,7 @@ from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.events import ActionPlanned
 from cloudsync_core.engine.lease import Lease
 from cloudsync_core.engine.report import Tally
-from cloudsync_core.errors import CancelledError, ManifestError
+from cloudsync_core.errors import BackendError, CancelledError, ManifestError, RunError
 from cloudsync_core.layers.below import Below
 from cloudsync_core.releases import manifest, moving, pointer, publishing
 from cloudsync_core.releases.creating import Choice
@@ -110,7 +110,7 @@ class _Release:
             if tally.partial:
                 return self._unpublished(tally)
             self._publish(draft, new, base, seen, tally)
-        return None
+        return self._prune(new, tally)
 
     def _follow(self, draft: Draft, seen: pointer.Seen | None) -> Header | None:
         """Take in the release that the new one is compared with, as far as its objects are there.
@@ -202,8 +202,17 @@ class _Release:
         moved = pointer.point(name, new, written.key, written.digest, before=seen, now=time.time(), by=publisher)
         moving.move(target, moved, seen, retry=policy, stop=stop)
         tally.release = new
-        if self._job.keep is not None:
-            tally.counts.deleted += prune(target, keep=self._job.keep, stop=stop).objects
+
+    def _prune(self, new: str, tally: Tally) -> str | None:
+        """Remove old releases, if the job says so; return why they are still there."""
+        if self._job.keep is None:
+            return None
+        try:
+            pruned = prune(self._sides.target, keep=self._job.keep, stop=self._context.stop)
+        except (BackendError, RunError) as error:
+            return f"release {new} is live, and older ones were not pruned: {error}"
+        tally.counts.deleted += pruned.objects
+        return None
 
     def _unpublished(self, tally: Tally) -> str:
         still = "nothing" if tally.release is None else tally.release

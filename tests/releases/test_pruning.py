@@ -227,3 +227,15 @@ def test_a_job_prunes_after_each_release(five):
     assert manifests(five) == [five.made[4], report.release]
     assert report.counts.deleted == 4
     assert five.seen()["always.txt"] == "version 5"
+
+
+def test_a_release_is_live_also_where_older_ones_cannot_be_pruned(five):
+    five.write(always_txt="version 5")
+    spoilt = five.made[3]
+    with five.target() as backend:
+        store(backend, "canary.json", b"{")
+    report = five.release(keep=2)
+    assert (report.status, report.exit_code) == ("partial", 1)
+    assert f"release {report.release} is live, and older ones were not pruned" in report.message
+    assert five.pointer().release == report.release
+    assert spoilt in manifests(five)
