@@ -116,11 +116,22 @@ class Transfer:
         try:
             return self._rules.retry.call(lambda: self._write_once(action, attempts), self._stop)
         except BackendError as error:
-            if attempts.wrong is not None:
-                self._verification.withdraw(action.key, attempts.wrong)
+            if (left := self._left(action, attempts)) is not None:
+                return dataclasses.replace(failed(action, left), fatal=failed(action, error).fatal)
             if self._stop.is_set():
                 raise CancelledError("interrupted") from error
             return failed(action, error)
+
+    def _left(self, action: Action, attempts: _Attempts) -> IntegrityError | None:
+        """Withdraw what the last attempt wrote wrongly; return what to report where that fails, whatever came after."""
+        if attempts.wrong is None:
+            return None
+        try:
+            self._verification.withdraw(action.key, attempts.wrong)
+        except BackendError as error:
+            reason = f"the target holds other bytes than were sent, and they could not be removed: {error.reason}"
+            return self._integrity_error(reason, action)
+        return None
 
     def _write_once(self, action: Action, attempts: _Attempts) -> Outcome:
         if self._stop.is_set():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from cloudsync_core.backend import Backend
 from cloudsync_core.engine.digests import alike
 from cloudsync_core.engine.recheck import change_since
-from cloudsync_core.errors import BackendError, CancelledError, IntegrityError
+from cloudsync_core.errors import CancelledError, IntegrityError, PreconditionFailedError
 from cloudsync_core.models import Digest, ObjectInfo
 
 
@@ -89,12 +89,15 @@ class Verification:
         return "readback" if self._read(key, sent.digests[0].algorithm) == sent.digests[0] else None
 
     def withdraw(self, key: str, written: ObjectInfo) -> None:
-        """Remove an object of ours that holds other bytes than were sent, unless somebody has replaced it since."""
+        """Remove an object of ours that holds other bytes than were sent, unless somebody has replaced it since.
+
+        Raises:
+            BackendError: it may still be there.
+        """
         conditional = bool(written.version) and self._target.capabilities.delete_if_match
-        if not conditional and change_since(self._target, key, written, operation="withdraw") is not None:
-            return
-        # What cannot be removed stays, and the transfer is reported as failed either way.
-        with contextlib.suppress(BackendError):
+        with contextlib.suppress(PreconditionFailedError):
+            if not conditional and (changed := change_since(self._target, key, written, operation="withdraw")):
+                raise changed
             self._target.delete(key, if_match=written.version if conditional else None)
 
     def _read(self, key: str, algorithm: str) -> Digest:

@@ -226,6 +226,20 @@ class TestReadback:
         assert write(blind(source), target).cause == "IntegrityError"
         assert contents(tree) == {}
 
+    @pytest.mark.parametrize(
+        ("capabilities", "verb"), [({}, "delete"), (POOR, "delete"), (POOR, "stat")], ids=["if-match", "look", "blind"]
+    )
+    def test_D18_what_is_wrong_and_cannot_be_withdrawn_is_told(self, source, capabilities, verb):
+        """Though the last attempt has failed in another way, of which nobody would suspect what it leaves."""
+        target = Scripted(blind(Corrupting(memory(), 1), **capabilities))
+        target.faults["put"] = [None, DOWN, DOWN]
+        # Where there are no conditions, each attempt begins with a look, and the third of them is that of the removal.
+        target.faults[verb] = [None, None, DOWN, DOWN] if verb == "stat" else [DOWN]
+        outcome = write(blind(source), target)
+        assert (outcome.status, outcome.cause) == ("failed", "IntegrityError")
+        assert "holds other bytes than were sent, and they could not be removed: down" in outcome.error
+        assert contents(target) != {}
+
     def test_what_somebody_else_has_put_there_meanwhile_is_not_withdrawn(self, source):
         class Raced(Corrupting):
             def get(self, key, **options):
