@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-SHORT, LONG = 2_000, 12_000
+SHORT, LONG = 2_000, 8_000
 """Updates of the backlogs that are compared."""
 
 GROWTH = 4 * 1024 * 1024
-"""Bytes that six times as many updates may take; to hold each of them would take some 20 MB."""
+"""Bytes that four times as many updates may take; to hold each of them would take some 12 MB."""
 
 PROGRAM = """
 import sys, tempfile
