@@ -315,6 +315,20 @@ class TestSubscribe:
         invoke("subscribe", "./channel", "--name", "s", "--once", "--deliver", slow)
         assert len(set((folder / "done").read_text().splitlines())) == 2
 
+    def test_ends_at_once_at_the_second_signal_and_leaves_no_command_behind(self, start, publish, folder):
+        publish("t", "x")
+        process = start(
+            "subscribe", "./channel", "--name", "s", "--deliver", "command=sh -c 'echo $$ > pid; exec sleep 99'"
+        )
+        pid = int(wait_for(lambda: (folder / "pid").exists() and (folder / "pid").read_text()))
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+        assert process.returncode == 130
+        wait_for(lambda: not Path(f"/proc/{pid}").exists())
+
     def test_settles_nothing_that_nobody_could_read(self, publish, invoke):
         for number in range(3):
             publish("t", str(number))

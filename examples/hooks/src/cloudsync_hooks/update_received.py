@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cloudsync_core.channels.update import Update
+from cloudsync_core import Update
 from cloudsync_core.plugins import hookimpl
 
 
