@@ -31,7 +31,8 @@ class Look:
         new: whether some of them are not settled.
         newest: the newest id of each publisher.
         newest_id: of all; "" where there is none.
-        store_ns: the newest time of the store: nanoseconds since the epoch, UTC.
+        store_ns: the newest time of the store: nanoseconds since the epoch, UTC; 0 where it tells none.
+        host_ns: what the clock of this host said at the beginning.
         lasted: seconds that it took.
     """
 
@@ -40,6 +41,7 @@ class Look:
     newest: dict[str, str] = dataclasses.field(default_factory=dict)
     newest_id: str = ""
     store_ns: int = 0
+    host_ns: int = 0
     lasted: float = 0.0
 
     @property
@@ -51,7 +53,7 @@ class Look:
         """
         if not self.newest_id:
             return None
-        newest_ns = min(ids.time_ns(self.newest_id), self.store_ns)
+        newest_ns = min(ids.time_ns(self.newest_id), self.store_ns or self.host_ns)
         return ids.stamp(max(0, newest_ns - ids.OVERLAP_NS - int(self.lasted * _SECOND_NS)))
 
 
@@ -76,7 +78,7 @@ def look(
         BackendError: the listing cannot be completed.
         StateError: the state database cannot be used.
     """
-    began, seen = time.monotonic(), Look()
+    began, seen = time.monotonic(), Look(host_ns=clock())
     for page, others in scan(backend, cursor.floor, clock=clock):
         for other in others:
             foreign(other)
@@ -139,10 +141,15 @@ class Ordered:
                     continue
                 if listed.id > self._seen.newest.get(listed.publisher, ""):
                     self.leave(listed.id)
-                elif listed.publisher == self._own or listed.modified_ns < self._cursor.since_ns:
+                elif listed.publisher == self._own or _came_at(listed) < self._cursor.since_ns:
                     quiet.append(listed.id)
                 elif self._waits(listed):
                     self.leave(listed.id)
                 else:
                     yield listed
             self._cursor.settle_objects(quiet)
+
+
+def _came_at(listed: Listed) -> int:
+    """Return when the store got an object, by its id where the store does not tell."""
+    return listed.modified_ns or ids.time_ns(listed.id)

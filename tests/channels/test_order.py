@@ -97,6 +97,15 @@ def test_a_publisher_that_is_a_day_ahead_hides_nobody(memory_channel, receive, s
     assert received(receive.inbox.updates) == publishing.published
 
 
+def test_a_store_that_tells_no_times_is_followed_by_the_hosts_clock(memory_channel, receive):
+    receive.backend = Shaped(memory_channel, listed=lambda info: dataclasses.replace(info, modified_ns=0))
+    for minutes in range(100, -100, -5):
+        put(memory_channel, f"{minutes}", object_id=moment(-60 * minutes - 20))
+    assert receive.once(start=NOW_NS / SECOND_NS - 1800).delivered == 25
+    # What is from fifteen minutes before this moment on.
+    assert receive.poll().listed == 22
+
+
 class Meanwhile(Layer):
     """A store that tells one object a page, and lets something happen between the pages of some listing.
 
