@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Self
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.body import ObjectReader
+from cloudsync_core.engine.verification import named
 from cloudsync_core.errors import ManifestError, ObjectNotFoundError
+from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.models import Digest, ObjectInfo
 from cloudsync_core.releases.fields import WrongFieldError, check_format, digest, field, parse
 from cloudsync_core.releases.names import (
@@ -129,11 +130,11 @@ def read(backend: Backend, name: str) -> Seen | None:
     key = pointer_key(name)
     what = f"the pointer {backend.location}/{key}"
     try:
-        reader = backend.read(key, LONGEST)
+        found = stored(backend, key)
     except ObjectNotFoundError:
         return None
     try:
-        return _seen(name, reader, what)
+        return _seen(name, found, what)
     except WrongFieldError as error:
         raise ManifestError(
             f"{what} is refused: {error}",
@@ -141,11 +142,28 @@ def read(backend: Backend, name: str) -> Seen | None:
         ) from error
 
 
-def _seen(name: str, reader: ObjectReader | None, what: str) -> Seen:
-    if reader is None:
+def stored(backend: Backend, key: str) -> tuple[ObjectInfo, bytes] | None:
+    """Return an object that may be a pointer, with its content; `None` where it is larger than any.
+
+    What arrives wrong is read again, which no layer does.
+
+    Raises:
+        BackendError: it cannot be read, or is not there.
+    """
+
+    def once() -> tuple[ObjectInfo, bytes] | None:
+        reader = backend.read(key, LONGEST)
+        with named(backend, key):
+            return None if reader is None else (reader.info, reader.read())
+
+    return RetryPolicy().call(once)
+
+
+def _seen(name: str, found: tuple[ObjectInfo, bytes] | None, what: str) -> Seen:
+    if found is None:
         raise WrongFieldError(f"it has more than {LONGEST} bytes")
-    content = reader.read()
-    return Seen(Pointer.decode(name, content, what), reader.info, content)
+    info, content = found
+    return Seen(Pointer.decode(name, content, what), info, content)
 
 
 def read_all(backend: Backend) -> Iterator[Seen]:
@@ -190,13 +208,13 @@ def _at_top(backend: Backend) -> Iterator[str]:
 def _is_foreign(backend: Backend, key: str) -> bool:
     """Tell whether an object that is called like a pointer is JSON of something else."""
     try:
-        reader = backend.read(key, LONGEST)
+        found = stored(backend, key)
     except ObjectNotFoundError:
         return True
-    if reader is None:
+    if found is None:
         return True
     try:
-        values = json.loads(reader.read())
+        values = json.loads(found[1])
     except (ValueError, RecursionError):
         return False
     return not isinstance(values, dict) or not {"release", "manifest"} <= values.keys()

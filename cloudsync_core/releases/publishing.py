@@ -12,6 +12,7 @@ from typing import IO, Final
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body
+from cloudsync_core.engine.recheck import is_same
 from cloudsync_core.errors import (
     IntegrityError,
     ManifestError,
@@ -21,7 +22,7 @@ from cloudsync_core.errors import (
     UnsupportedOperationError,
 )
 from cloudsync_core.layers.retry import RetryPolicy
-from cloudsync_core.models import ALWAYS, IF_ABSENT, Attributes, Digest, PutCondition
+from cloudsync_core.models import ALWAYS, IF_ABSENT, Attributes, Digest, ObjectInfo, PutCondition
 from cloudsync_core.releases.entries import Entry, Sequence, encode
 from cloudsync_core.releases.fields import WrongFieldError
 from cloudsync_core.releases.header import Header, Tree
@@ -127,42 +128,52 @@ def _join(header: bytes, lines: IO[bytes], whole: IO[bytes], *, compressed: bool
 def _put(backend: Backend, written: Written, whole: IO[bytes], size: int) -> None:
     """Write the manifest where there is none, and read it back: no release is worth more than its manifest."""
     condition = IF_ABSENT if backend.capabilities.put_if_absent else ALWAYS
+    own: ObjectInfo | None = None
     try:
-        _put_under(backend, written, whole, size, condition)
+        own = _put_under(backend, written, whole, size, condition)
     except UnsupportedOperationError:
         if condition == ALWAYS:
             raise
         # Only the place itself knows: a directory may lie on a file system without hard links.
-        _put_under(backend, written, whole, size, ALWAYS)
+        own = _put_under(backend, written, whole, size, ALWAYS)
     except (ObjectExistsError, PreconditionFailedError):
         # Perhaps our own, of an attempt whose answer was lost (F01).
         pass
+    info, found = _read_back(backend, written.key)
+    if found == written.digest:
+        return
+    if own is not None and is_same(info, own):
+        # The store keeps something else than it was sent: the next attempt writes it anew.
+        backend.delete(written.key)
+        raise _unkept(backend, written.key)
+    raise ManifestError(
+        f"{backend.location}/{written.key} is not the manifest that was written there",
+        hint="Publish again: nothing points to this release.",
+    )
+
+
+def _read_back(backend: Backend, key: str) -> tuple[ObjectInfo, Digest]:
     try:
-        with backend.get(written.key) as reader:
+        with backend.get(key) as reader:
             body = reader.body()
             body.require("sha256")
             for _ in body.chunks():
                 pass
-            found = body.digest("sha256")
+            return reader.info, body.digest("sha256")
     except ObjectNotFoundError as error:
-        raise IntegrityError(
-            "the store took the manifest and does not have it",
-            operation="put",
-            location=backend.location,
-            key=written.key,
-        ) from error
-    if found != written.digest:
-        raise ManifestError(
-            f"{backend.location}/{written.key} is not the manifest that was written there",
-            hint="Publish again: nothing points to this release.",
-        )
+        raise _unkept(backend, key) from error
 
 
-def _put_under(backend: Backend, written: Written, whole: IO[bytes], size: int, condition: PutCondition) -> None:
+def _unkept(backend: Backend, key: str) -> IntegrityError:
+    reason = "the store does not have the manifest as it was sent"
+    return IntegrityError(reason, operation="put", location=backend.location, key=key)
+
+
+def _put_under(backend: Backend, written: Written, whole: IO[bytes], size: int, condition: PutCondition) -> ObjectInfo:
     whole.seek(0)
     kind = "application/json" if written.key.endswith(".json") else "application/zstd"
     body = Body(_blocks(whole), size, expect=[written.digest])
-    backend.put(written.key, body, attributes=Attributes(content_type=kind), condition=condition)
+    return backend.put(written.key, body, attributes=Attributes(content_type=kind), condition=condition)
 
 
 def _digest(file: IO[bytes]) -> Digest:

@@ -11,7 +11,7 @@ from cloudsync_core.models import Attributes, Digest
 from cloudsync_core.releases import manifest, publishing
 from cloudsync_core.releases.entries import Entry
 from cloudsync_core.releases.names import new_id, place
-from cloudsync_core.testing.faults import CutOff, Faulty, LoseAnswer, at
+from cloudsync_core.testing.faults import CutOff, Faulty, Flip, LoseAnswer, at
 from tests.engine.stores import content, memory, store
 
 ID = "20261120T203540.123456Z-1a2b3c4d"
@@ -249,3 +249,12 @@ def test_a_manifest_is_never_replaced():
     with pytest.raises(ManifestError, match="is not the manifest that was written there"):
         written(backend, [entry("a")])
     assert content(backend, KEY) == b"somebody else's"
+
+
+def test_one_that_the_store_keeps_wrong_is_written_again():
+    backend = memory()
+    faulty = Faulty(backend, at("put", Flip(9), KEY))
+    done = written(faulty, [entry("a")])
+    assert len(faulty.met) == 1
+    with manifest.read(backend, ID, expected=done.digest) as found:
+        assert found.header == done.header

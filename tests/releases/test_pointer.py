@@ -7,6 +7,7 @@ import pytest
 
 from cloudsync_core.errors import (
     ConfigError,
+    IntegrityError,
     ManifestError,
     ReleaseConflictError,
     UnavailableError,
@@ -17,7 +18,7 @@ from cloudsync_core.layers.retry import RetryPolicy
 from cloudsync_core.models import Digest
 from cloudsync_core.releases import moving, pointer
 from cloudsync_core.releases.names import manifest_key, new_id
-from cloudsync_core.testing.faults import Faulty, LoseAnswer, Raise, at
+from cloudsync_core.testing.faults import Faulty, Flip, LoseAnswer, Raise, at
 from tests.engine.stores import Watched, content, memory, plain, store
 
 NOW = 1_800_000_000.0
@@ -264,3 +265,29 @@ class TestLostAnswers:
         faulty = Faulty(backend, at("put", LoseAnswer(), KEY), at("get", down, times=None), at("put", down, times=None))
         with pytest.raises(UnavailableError, match=f"nobody can tell whether {RELEASES[1]} is live now"):
             point(faulty, RELEASES[1], seen=None)
+
+
+@pytest.mark.parametrize("place", [memory, plain])
+@pytest.mark.parametrize("before", [True, False])
+def test_one_that_the_store_keeps_wrong_is_written_again(place, before):
+    backend = place()
+    if before:
+        point(backend, RELEASES[0])
+    faulty = Faulty(backend, at("put", Flip(5), KEY, times=2))
+    point(faulty, RELEASES[1])
+    assert len(faulty.met) == 2
+    assert pointer.read(backend, "current").pointer.release == RELEASES[1]
+
+
+def test_one_that_the_store_keeps_wrong_for_ever_is_told():
+    backend = memory()
+    with pytest.raises(IntegrityError, match="other bytes than were sent"):
+        point(Faulty(backend, at("put", Flip(5), KEY, times=None)), RELEASES[1])
+
+
+def test_one_that_arrives_wrong_is_read_again():
+    backend = memory()
+    moved = point(backend, RELEASES[0])
+    faulty = Faulty(backend, at("get", Flip(5), KEY))
+    assert pointer.read(faulty, "current").pointer == moved
+    assert len(faulty.met) == 1
