@@ -15,7 +15,7 @@ from cloudsync_core.backend import Backend
 from cloudsync_core.channels import names
 from cloudsync_core.channels.publisher import Message, Publisher
 from cloudsync_core.channels.update import Update
-from cloudsync_core.config.model import LocationConfig
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.errors import BackendError
@@ -28,7 +28,7 @@ _LOG = logging.getLogger(__name__)
 class Channel(Readable):
     """A channel: updates in a prefix of any location, in order, for any number of subscribers (docs/channels.md).
 
-        with Channel("s3://bucket/feeds", publisher="web1") as channel:
+        with Channel("./feeds", publisher="web1") as channel:
             channel.publish("feeds/weather", {"url": "https://example.org/weather", "items": 12})
 
     A channel needs no making: the first update makes it. Methods may be called from many threads.

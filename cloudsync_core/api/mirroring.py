@@ -7,7 +7,8 @@ from typing import Any
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.environment import default_state_path
-from cloudsync_core.config.model import LocationConfig, MirrorJob
+from cloudsync_core.config.jobs.mirror import MirrorJob
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.events import Listener, nobody

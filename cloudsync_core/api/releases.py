@@ -15,7 +15,8 @@ from typing import Any, Literal, Self
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.environment import default_state_path
-from cloudsync_core.config.model import LocationConfig, ReleaseJob
+from cloudsync_core.config.jobs.release import ReleaseJob
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.events import Listener, nobody

@@ -6,14 +6,13 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudsync_core.cli.console import Console, JobOutput
 from cloudsync_core.cli.display import shown, told
 from cloudsync_core.cli.narration import Narrator
 from cloudsync_core.cli.summary import print_summary
-from cloudsync_core.config.loader import LoadedConfig
-from cloudsync_core.config.model import Job
+from cloudsync_core.config.loaded import LoadedConfig
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.events import Event, Listener, nobody
 from cloudsync_core.engine.executor import Stop
@@ -22,6 +21,10 @@ from cloudsync_core.errors import CancelledError, CloudSyncError
 from cloudsync_core.plugins.facade import Plugins
 from cloudsync_core.runs import RunReport
 from cloudsync_core.workflows.context import Context
+
+if TYPE_CHECKING:
+    # `cloudsync mirror` has no use for the other kinds of jobs.
+    from cloudsync_core.config.model import Job
 
 
 class Beside(Protocol):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from cloudsync_core.api.releases import Releases
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.options import assignments, location_of
-from cloudsync_core.config.model import LocationConfig
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.config.validation import explain

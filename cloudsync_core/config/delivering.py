@@ -11,7 +11,7 @@ from cloudsync_core.channels.deliveries.deliverer import Deliverer
 from cloudsync_core.channels.deliveries.factory import deliverer
 from cloudsync_core.config.deliveries import DeliverConfig
 from cloudsync_core.config.environment import local_path
-from cloudsync_core.config.loader import LoadedConfig
+from cloudsync_core.config.loaded import LoadedConfig
 from cloudsync_core.config.problems import KeyPath
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.errors import ConfigError

@@ -16,7 +16,7 @@ from cloudsync_core.backend import Backend, Prune
 from cloudsync_core.config.environment import local_path
 from cloudsync_core.config.jobs.parts import WithHeaders
 from cloudsync_core.config.jobs.watch import EventsConfig
-from cloudsync_core.config.loader import LoadedConfig
+from cloudsync_core.config.loaded import LoadedConfig
 from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.problems import KeyPath, Problem, config_error, dotted
 from cloudsync_core.config.secrets import Resolver

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 from typing import Any
 
 from pydantic import ValidationError
 
-from cloudsync_core.config import schema
 from cloudsync_core.config.fields import NESTED
-from cloudsync_core.config.jobs.kinds import KINDS
 from cloudsync_core.config.problems import KeyPath, Problem
 
 _KEY = "[key]"
-_OPTION_OF_A_JOB = len(("jobs", "name", "option"))
 _LISTED = 12
 """Names that a message lists when none is near."""
 
@@ -68,18 +66,8 @@ def _problem(details: Any, at: KeyPath, kind: str) -> Problem:
     if path and path[-1] == _KEY:
         path = path[:-1]
     if details["type"] == "extra_forbidden":
-        return Problem(path, _unknown(path, kind))
+        # Imported here: it knows all kinds of jobs, which takes time, and is needed only where something is wrong.
+        unknown = importlib.import_module("cloudsync_core.config.unknown")
+        return Problem(path, unknown.explain_unknown(path, kind))
     message = _MESSAGES.get(details["type"])
     return Problem(path, details["msg"] if message is None else message.format(**context))
-
-
-def _unknown(path: KeyPath, kind: str) -> str:
-    others = _kinds_with(str(path[-1])) if path[:1] == ("jobs",) and len(path) == _OPTION_OF_A_JOB else []
-    known = schema.option_names(path[:-1], kind)
-    if others and not difflib.get_close_matches(str(path[-1]), known, n=1):
-        return f"unknown option of a {kind}; it is one of a {' or a '.join(others)}"
-    return f"unknown option; {suggestion(str(path[-1]), sorted(known))}"
-
-
-def _kinds_with(option: str) -> list[str]:
-    return [kind for kind in KINDS if option in schema.option_names(("jobs", ""), kind)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.config.model import LocationConfig
+from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.errors import CloudSyncError, ConfigError, ContainerNotFoundError

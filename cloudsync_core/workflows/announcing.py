@@ -19,7 +19,7 @@ from typing import Final
 from cloudsync_core.backend import Backend
 from cloudsync_core.backends.file import FileOptions
 from cloudsync_core.channels.publisher import Publisher
-from cloudsync_core.config.model import PublishJob
+from cloudsync_core.config.jobs.publish import PublishJob
 from cloudsync_core.engine.bandwidth import Bandwidth
 from cloudsync_core.engine.part import Part
 from cloudsync_core.engine.probing import find_out

@@ -11,7 +11,7 @@ from cloudsync_core import keys
 from cloudsync_core.backend import Backend
 from cloudsync_core.channels import names
 from cloudsync_core.channels.publisher import Publisher
-from cloudsync_core.config.model import PublishJob
+from cloudsync_core.config.jobs.publish import PublishJob
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import Met, Pair, Unchanged, diff
 from cloudsync_core.engine.events import ActionFinished, ActionPlanned, KeyLeftOut, LookFinished

@@ -12,7 +12,7 @@ from typing import Final
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.body import Body
-from cloudsync_core.config.model import Mirroring
+from cloudsync_core.config.jobs.mirror import Mirroring
 from cloudsync_core.engine.keeping import cannot_keep
 from cloudsync_core.errors import BackendError, OverlappingLocationsError
 from cloudsync_core.layers.readonly import ReadOnly

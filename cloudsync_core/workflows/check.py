@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Any
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.config.jobs.mirror import MirrorJob
 from cloudsync_core.engine.compare import Evidence, Verdict
 from cloudsync_core.engine.diff import Pair, diff
 from cloudsync_core.engine.events import DifferenceFound

@@ -13,7 +13,7 @@ from cloudsync_core.backend import Backend, Prune
 from cloudsync_core.config.jobs.mirror import Equalising
 from cloudsync_core.config.jobs.parts import OfWorkflow, WithHeaders
 from cloudsync_core.config.jobs.watch import WatchJob
-from cloudsync_core.config.loader import LoadedConfig
+from cloudsync_core.config.loaded import LoadedConfig
 from cloudsync_core.config.opening import header_rules, open_events, open_location
 from cloudsync_core.config.secrets import Resolver
 from cloudsync_core.engine.events import Listener, nobody

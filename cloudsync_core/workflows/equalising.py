@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Iterable
 
-from cloudsync_core.config.model import Mirroring
+from cloudsync_core.config.jobs.mirror import Mirroring
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import diff

@@ -17,7 +17,7 @@ from typing import Final
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.config.environment import local_path
-from cloudsync_core.config.model import FetchJob
+from cloudsync_core.config.jobs.fetch import FetchJob
 from cloudsync_core.engine.bandwidth import Bandwidth
 from cloudsync_core.engine.concurrency import Concurrency
 from cloudsync_core.engine.events import ActionFinished

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.config.model import ReleaseJob
+from cloudsync_core.config.jobs.release import ReleaseJob
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import BaseRow

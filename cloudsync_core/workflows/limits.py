@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cloudsync_core.config.model import Mirroring
+from cloudsync_core.config.jobs.mirror import Mirroring
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.errors import DeleteLimitExceededError, EmptySourceError
 from cloudsync_core.runs import RunInfo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.config.jobs.mirror import MirrorJob
 from cloudsync_core.runs import RunReport
 from cloudsync_core.workflows.backup import open_backup
 from cloudsync_core.workflows.context import Context

@@ -11,7 +11,7 @@ import logging
 import time
 from typing import Final
 
-from cloudsync_core.config.model import ReleaseJob
+from cloudsync_core.config.jobs.release import ReleaseJob
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.attributes import AttributeRules
 from cloudsync_core.engine.bandwidth import Bandwidth

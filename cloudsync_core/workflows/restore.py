@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Generator, Iterable
 from typing import Final
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.config.model import MirrorJob
+from cloudsync_core.config.jobs.mirror import MirrorJob
 from cloudsync_core.engine.diff import diff
 from cloudsync_core.engine.events import ActionFinished, ActionPlanned, KeyLeftOut
 from cloudsync_core.engine.filters import Filter

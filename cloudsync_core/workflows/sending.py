@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.config.model import ReleaseJob
+from cloudsync_core.config.jobs.release import ReleaseJob
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.bandwidth import Timetable
 from cloudsync_core.engine.base import JobState

@@ -85,7 +85,7 @@ class TestCompletion:
             assert word in cloudsync(env={"_CLOUDSYNC_COMPLETE": f"{shell}_source"}).out
 
     def test_commands(self, monkeypatch):
-        assert self.complete("cloudsync s", monkeypatch) == ["status", "schema"]
+        assert self.complete("cloudsync s", monkeypatch) == ["subscribe", "status", "schema"]
 
     def test_options_of_a_command(self, monkeypatch):
         assert "--max-delete" in self.complete("cloudsync mirror --m", monkeypatch)

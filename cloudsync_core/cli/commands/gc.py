@@ -14,7 +14,8 @@ from cloudsync_core.cli.formats import plural, seconds, size
 from cloudsync_core.cli.jobs import select
 from cloudsync_core.cli.options import location_of
 from cloudsync_core.config.jobs.parts import ToTarget
-from cloudsync_core.config.loader import LoadedConfig, load
+from cloudsync_core.config.loaded import LoadedConfig
+from cloudsync_core.config.loader import load
 from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.opening import open_location
 from cloudsync_core.config.problems import KeyPath

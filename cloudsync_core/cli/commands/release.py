@@ -16,7 +16,8 @@ from cloudsync_core.cli.jobs import Jobs, jobs_without_file
 from cloudsync_core.cli.options import location_of
 from cloudsync_core.cli.releases import job_of, location_argument, pointer_option, source_location
 from cloudsync_core.config.environment import default_state_path
-from cloudsync_core.config.model import FetchJob, ReleaseJob
+from cloudsync_core.config.jobs.fetch import FetchJob
+from cloudsync_core.config.jobs.release import ReleaseJob
 from cloudsync_core.errors import ConfigError, printable
 from cloudsync_core.runs import RunReport
 from cloudsync_core.workflows import following, releasing

@@ -22,8 +22,9 @@ from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.interrupts import interruptible
 from cloudsync_core.cli.received import Telling
+from cloudsync_core.config.deliveries import DeliverConfig
 from cloudsync_core.config.delivering import open_deliveries
-from cloudsync_core.config.model import DeliverConfig, SubscribeJob
+from cloudsync_core.config.jobs.subscribe import SubscribeJob
 from cloudsync_core.config.validation import explain
 from cloudsync_core.engine.executor import Stop
 from cloudsync_core.engine.probing import find_out
