@@ -27,6 +27,9 @@ EXTRA = {"folder/zz": "only here", "another": "only here"}
 
 PAGE = 3
 
+pytestmark = pytest.mark.usefixtures("without_pauses")
+"""But for those that a server asks for, and those of the command in a process of its own."""
+
 FAULTS = {
     "500": lambda dialect: refuse(dialect.refusal(500)),
     "503": lambda dialect: refuse(dialect.refusal(503)),
