@@ -296,7 +296,7 @@ class Publisher:
             id=update_id,
             topic=draft.topic,
             publisher=self.name,
-            created=self._ids.now() / 1e9,
+            created=self._ids.now() // 1000 / 10**6,
             content_type=draft.content_type,
             metadata=draft.metadata,
             kind=draft.kind,
