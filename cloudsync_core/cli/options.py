@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 from pydantic import ValidationError
 
-from cloudsync_core.config.jobs.mirror import MirrorJob
+from cloudsync_core.config.jobs.mirror import Mirroring, MirrorJob
 from cloudsync_core.config.locations import LocationConfig
 from cloudsync_core.config.problems import KeyPath, dotted
 from cloudsync_core.config.validation import explain
@@ -36,7 +36,16 @@ RULES = (
 )
 """What of a job can be said on a command line; header rules need a file."""
 
+WATCH_RULES = (*RULES, "interval", "reconcile", "settle", "longest", "grace", "delete_window")
+"""Likewise of a job that watches."""
+
 _METAVARS = {
+    "interval": "SECONDS",
+    "reconcile": "SECONDS",
+    "settle": "SECONDS",
+    "longest": "SECONDS",
+    "grace": "SECONDS",
+    "delete_window": "SECONDS",
     "include": "PATTERN",
     "exclude": "PATTERN",
     "exclude_regex": "REGEX",
@@ -51,17 +60,25 @@ _METAVARS = {
     "retries": "N",
     "wait": "SECONDS",
 }
-_TYPES = {"transfers": int, "retries": int, "tpslimit": float, "wait": int}
+_TYPES: Mapping[str, type] = {
+    "transfers": int,
+    "retries": int,
+    "tpslimit": float,
+    "wait": int,
+    **dict.fromkeys(("interval", "reconcile", "settle", "longest", "grace", "delete_window"), float),
+}
+
+JobOf = TypeVar("JobOf", bound=Mirroring)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def rules(names: tuple[str, ...]) -> Callable[[Function], Function]:
-    """Return a decorator that gives a command an option for each of these fields of a job."""
+def rules(names: tuple[str, ...], model: type[Mirroring] = MirrorJob) -> Callable[[Function], Function]:
+    """Return a decorator that gives a command an option for each of these fields of a kind of job."""
 
     def decorate(function: Function) -> Function:
         for name in reversed(names):
-            function = _rule(name)(function)
+            function = _rule(name, model)(function)
         return function
 
     return decorate
@@ -90,7 +107,8 @@ def job_of(
     given: Mapping[str, Any],
     *,
     backup_options: tuple[str, ...] = (),
-) -> MirrorJob:
+    model: type[JobOf] = MirrorJob,  # type: ignore[assignment]  # the default of a type variable, from Python 3.13 on
+) -> JobOf:
     """Return the job that a command line describes; rules that it does not mention have the model's defaults.
 
     Args:
@@ -100,6 +118,7 @@ def job_of(
         target_options: see above.
         given: the values of the options made by `rules`.
         backup_options: of the backup's backend, likewise.
+        model: which kind of job.
 
     Raises:
         ConfigError: something is wrong; the message names each argument and option.
@@ -114,7 +133,7 @@ def job_of(
     elif backup_options:
         raise ConfigError("--backup-option needs --backup")
     try:
-        return MirrorJob.model_validate({**sides, **mentioned})
+        return model.model_validate({**sides, **mentioned})
     except ValidationError as error:
         raise ConfigError(
             "\n".join(f"{_flag(problem.path)}: {problem.message}" for problem in explain(error))
@@ -151,8 +170,8 @@ def assignments(texts: tuple[str, ...], flag: str) -> dict[str, str]:
     return found
 
 
-def _rule(name: str) -> Callable[[Function], Function]:
-    field = MirrorJob.model_fields[name]
+def _rule(name: str, model: type[Mirroring]) -> Callable[[Function], Function]:
+    field = model.model_fields[name]
     flag = f"--{name.replace('_', '-')}"
     text = (field.description or "").replace("`", "")
     extra = field.json_schema_extra

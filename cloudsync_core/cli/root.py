@@ -36,6 +36,8 @@ COMMANDS = {
     "plan": Entry("plan:plan", "Show what the jobs of a configuration file would do, and why."),
     "apply": Entry("apply:apply", "Perform a plan that was saved by 'cloudsync plan -o'."),
     "mirror": Entry("mirror:mirror", "Make TARGET equal to SOURCE, without a configuration file."),
+    "watch": Entry("watch:watch", "Keep TARGET in step with SOURCE, without a configuration file."),
+    "resume": Entry("resume:resume", "Let a job that watches go on after it would have deleted too much."),
     "check": Entry("check:check", "Compare two locations by content, and change nothing."),
     "ls": Entry("ls:ls", "List the objects of a location."),
     "testremote": Entry(

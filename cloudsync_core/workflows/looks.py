@@ -153,9 +153,9 @@ class Looker:
         finally:
             self._base.save()
             self._vigil.removed(tally.counts.deleted, time.time(), self._job.delete_window)
-        if due is None:
-            self._objects = tally.target_objects
-        else:
+        found = tally.target_objects if due is None else self._objects
+        self._objects = max(0, found + tally.counts.added - tally.counts.deleted)
+        if due is not None:
             self._vigil.note(looked=now)
         return Look(tally, message, left)
 

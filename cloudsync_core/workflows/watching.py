@@ -75,7 +75,7 @@ def watch(name: str, job: WatchJob, context: Context) -> RunReport:
         run = run_of(name, "watch", context, source=sides.source.location, target=sides.target.location)
         with open_backup(run, job, sides, context) as backup:
             scope = Filter(job.include, job.exclude, job.exclude_regex, apart=backup.apart)
-            dirty, vigil = Dirty(base, Pace(job.quiet, job.longest)), Vigil(base)
+            dirty, vigil = Dirty(base, Pace(job.settle, job.longest)), Vigil(base)
             looker = Looker(run, job, context, sides, base, backup=backup, scope=scope, vigil=vigil)
             # Opened before the first look at everything: what changes from here on is heard of.
             source = context.open_events(sides.source, scope.prunes)
@@ -157,7 +157,7 @@ class _Watching:
     def _expects_more(self) -> bool:
         """Tell whether something waits only to be quiet, and not for something else to pass."""
         due = self._dirty.wait(time.time())
-        return due is not None and due <= max(self._job.quiet, self._job.grace)
+        return due is not None and due <= max(self._job.settle, self._job.grace)
 
     def _look(self, due: Due | None, tally: Tally) -> str | None:
         serial, now = self._dirty.serial, time.time()

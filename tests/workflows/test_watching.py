@@ -21,7 +21,7 @@ from cloudsync_core.workflows.watching import watch
 from tests.engine.stores import content, contents, store
 from tests.workflows.world import PLAIN, FilePlace, MemoryPlace, no_plugins
 
-QUICK = {"quiet": 0.02, "grace": 0.1, "longest": 1.0, "reconcile": 3600.0, "delete": True}
+QUICK = {"settle": 0.02, "grace": 0.1, "longest": 1.0, "reconcile": 3600.0, "delete": True}
 
 
 def until(condition, seconds=8):

@@ -68,7 +68,7 @@ class Watching(Section):
         default=3600.0,
         description="Seconds between two comparisons of everything, which find what no event has told of.",
     )
-    quiet: Pause = Field(
+    settle: Pause = Field(
         default=0.5, description="Seconds for which nothing was heard of an object, before it is looked at."
     )
     longest: Interval = Field(

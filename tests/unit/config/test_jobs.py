@@ -31,7 +31,7 @@ JOBS = [
     ),
     SubscribeJob(source={"channel": {"url": "c"}}, deliver={"webhook": "https://example.com"}, start="latest"),
     FetchJob(source={"release": "c"}, target="site", pointer="canary", interval=0.5),
-    WatchJob(source="a", target="s3://b/c", events={"source": "poll", "options": {"interval": 1}}, grace=0, quiet=0.1),
+    WatchJob(source="a", target="s3://b/c", events={"source": "poll", "options": {"interval": 1}}, grace=0, settle=0.1),
 ]
 
 
