@@ -8,9 +8,11 @@ import contextlib
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from cloudsync_core import crashpoints
@@ -33,11 +35,14 @@ class Mortal:
     def __init__(self, process):
         self._process = process
 
-    def release(self, source, url, options, *, state, crash_at=None, **rules):
-        """Publish; return the exit code (0 for done, 137 where it died) and how often each point was passed."""
+    def release(self, source, url, options, *, state, crash_at=None, kill_after=None, **rules):
+        """Publish; return the exit code (0 for done, 137 where it died) and how often each point was passed.
+
+        With `kill_after` it is killed after so many seconds, unless it has ended by then (-9 where it was killed).
+        """
         order = {
             "source": str(source), "url": url, "options": options, "state": str(state), "crash_at": crash_at,
-            "rules": rules,
+            "kill_after": kill_after, "rules": rules,
         }  # fmt: skip
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -88,6 +93,10 @@ def _serve():
             finally:
                 sys.stderr.flush()
                 os._exit(code)
+        if order["kill_after"] is not None:
+            # The pause is what is tested: it is no wait for anything.
+            time.sleep(order["kill_after"])
+            os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         passed = json.loads(hits.read_text()) if hits.exists() else {}
         print(json.dumps([os.waitstatus_to_exitcode(status), passed]), flush=True)
