@@ -213,6 +213,16 @@ class TestSubscribe:
         assert server.got[0].body == b"hello"
         assert server.got[0].headers["Cloudsync-Signature"].startswith("t=")
 
+    def test_calls_a_function_of_what_is_installed(self, invoke, publish, folder, monkeypatch):
+        (folder / "installed").mkdir()
+        write = "Path('told').write_text(f'{update.topic} {update.content}')"
+        source = f"from pathlib import Path\ndef handle(update):\n    {write}\n"
+        (folder / "installed/handling_of_updates.py").write_text(source)
+        monkeypatch.syspath_prepend(str(folder / "installed"))
+        publish("t", "[1]", "--json-content")
+        invoke("subscribe", "./channel", "--name", "s", "--once", "--deliver", "callback=handling_of_updates:handle")
+        assert (folder / "told").read_text() == "t [1]"
+
     def test_prints_no_secret_of_a_webhook(self, invoke, publish, folder, monkeypatch):
         monkeypatch.setenv("HOOK_SECRET", "geheim-of-the-hook")
         publish("t", "x")
