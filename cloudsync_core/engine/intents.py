@@ -69,9 +69,12 @@ class Intent:
 
 
 def published_size(row: BaseRow) -> int | None:
-    """Return the bytes of what was published of an object, by its row of the base; `None` where it does not say."""
-    size = (row.target or "").partition(" ")[0]
-    return int(size) if size.isdecimal() else None
+    """Return the bytes of what was published of an object, by its row of the base.
+
+    It is `None` where nothing was: a job of another kind, of the same name and between the same places, has left it.
+    """
+    size, _, object_id = (row.target or "").partition(" ")
+    return int(size) if size.isdecimal() and object_id else None
 
 
 class Intents:

@@ -16,6 +16,7 @@ from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import Met, Pair, Unchanged, diff
 from cloudsync_core.engine.events import ActionFinished, ActionPlanned, KeyLeftOut, LookFinished
 from cloudsync_core.engine.filters import Filter
+from cloudsync_core.engine.intents import published_size
 from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.looking import look_at
 from cloudsync_core.engine.part import Part
@@ -189,6 +190,8 @@ class Looks:
             return None
         if keys.is_marker(info.key) and not info.size:
             return None
+        if row is not None and published_size(row) is None:
+            row = None
         if row is not None and info.fingerprint and row.source == info.fingerprint:
             if first:
                 self._settled(Settled("unchanged", "published", info.key, on_source=1))
