@@ -1,5 +1,7 @@
 """`cloudsync status`: what the state database remembers."""
 
+import json
+import signal
 import sqlite3
 
 import pytest
@@ -50,7 +52,7 @@ def test_the_report_is_the_one_of_the_run(invoke, folder, config):
     write_tree(folder / "site", {"a": "a"})
     report = invoke("run", config(), "--json").report
     [run] = invoke("status", "config.yaml", "--json").of("run")
-    del report["event"]
+    del report["event"], report["job"]
     assert run["report"] == report
     assert run["id"] == report["run"]["id"]
 
@@ -98,3 +100,40 @@ class TestBadInput:
         database.close()
         result = invoke("status", "--state", "x.db", code=4)
         assert "was written by a newer cloudsync" in result.err
+
+
+class TestJobsThatGoOn:
+    @pytest.fixture
+    def received(self, folder, config, cloudsync):
+        """A channel of two updates, of which one could be delivered and one was parked."""
+        write_tree(folder / "feeds", {"a": "a", "b/c": "b"})
+        (folder / "channel").mkdir()
+        config(
+            jobs="  announce: {workflow: publish, source: ./feeds, target: ./channel}\n"
+            "  inbox: {workflow: watch, name: me, source: {channel: ./channel}, attempts: 1, deliver: {directory: "
+            "{path: ./inbox, name: '{topic}'}}}\n"
+        )
+        write_tree(folder, {"inbox/b": "a file where a folder should be"})
+        cloudsync("run", "config.yaml", "--once", code=1)
+
+    def test_what_a_subscriber_has_settled_and_parked(self, received, cloudsync):
+        [event] = cloudsync("status", "config.yaml", "--job", "inbox", "--json").of("subscription")
+        assert (event["job"], event["subscriber"], event["parked"]) == ("inbox", "me", 1)
+        assert event["looked"]
+        assert event["settled"]
+        [line] = [line for line in cloudsync("status", "config.yaml").out.splitlines() if line.startswith("inbox: ")]
+        assert "all is settled up to 20" in line
+        assert line.endswith("1 update parked: see 'cloudsync channel parked'")
+
+    def test_other_jobs_are_none_of_it(self, received, cloudsync):
+        assert cloudsync("status", "config.yaml", "--job", "announce", "--json").of("subscription") == []
+
+    def test_follow_shows_what_has_changed(self, received, start, cloudsync, folder):
+        process = start("status", "config.yaml", "--follow", "--json")
+        shown = [process.stdout.readline() for _ in range(4)]
+        assert [json.loads(line)["event"] for line in shown] == ["run", "run", "subscription", "report"]
+        write_tree(folder / "feeds", {"d": "d"})
+        cloudsync("run", "config.yaml", "--job", "announce")
+        assert [json.loads(process.stdout.readline())["event"] for _ in range(3)] == ["run", "run", "run"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
