@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cloudsync_core.api.channels import Channel
+    from cloudsync_core.api.fetching import fetch_release
     from cloudsync_core.api.mirroring import mirror, open_backend
     from cloudsync_core.api.releases import Releases, release
     from cloudsync_core.api.subscribing import Subscription
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.channels": ("Channel",),
+    "api.fetching": ("fetch_release",),
     "api.mirroring": ("mirror", "open_backend"),
     "api.releases": ("Releases", "release"),
     "api.subscribing": ("Subscription",),
@@ -140,6 +142,7 @@ __all__ = [
     "Subscription",
     "Update",
     "Version",
+    "fetch_release",
     "mirror",
     "open_backend",
     "release",

@@ -71,7 +71,10 @@ def _publish(order):
         crashpoints.arm(order["crash_at"])
     target = LocationConfig(url=order["url"], options=order["options"])
     report = api.release(order["source"], target, state=order["state"], **order["rules"])
-    Path(order["state"]).with_name("hits.json").write_text(json.dumps(hits))
+    # At once: it may be killed at any moment.
+    told = Path(order["state"]).with_name("hits.new")
+    told.write_text(json.dumps(hits))
+    told.replace(told.with_name("hits.json"))
     return report.exit_code
 
 
