@@ -5,10 +5,11 @@ import os
 import subprocess
 
 import pytest
-from cloudsync_azure.attributes import METADATA, AttributesError, from_headers, is_folder, to_headers
+from cloudsync_azure.attributes import METADATA, from_headers, is_folder, to_headers
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cloudsync_core.backends.objectstore.words import AttributesError
 from cloudsync_core.body import Body
 from cloudsync_core.errors import Disposition
 from cloudsync_core.models import Attributes
@@ -32,6 +33,7 @@ def there_and_back(attributes):
     {"dash-ed": "a=b&c", "1st": "", "a_2d_b": "=?UTF-8?B?eA==?=", "ä": " padded ", "_": "two  spaces", "_2d_": "x"}
 )
 @example({"a_c3_b": "\x00", "_ff_": "1", "-_61_-": "é"})
+@example({"_00:": "what is escaped after it ends in what would be an escape"})
 def test_metadata_survives(metadata):
     found = there_and_back(Attributes(metadata=metadata))
     assert dict(found.metadata) == metadata

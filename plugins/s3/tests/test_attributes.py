@@ -1,10 +1,11 @@
 """What objects carry: to S3 and back."""
 
 import pytest
-from cloudsync_s3.attributes import AttributesError, from_response, to_request
+from cloudsync_s3.attributes import from_response, to_request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudsync_core.backends.objectstore.words import AttributesError
 from cloudsync_core.body import Body
 from cloudsync_core.errors import Disposition, UnsupportedOperationError
 from cloudsync_core.models import Attributes

@@ -1,22 +1,20 @@
 """Attributes of objects, as Azure's requests and answers carry them.
 
 The modification time is the metadata `mtime` in the form of RFC 3339 that rclone reads and writes on Azure
-(https://rclone.org/azureblob/#modification-times-and-hashes). Header values are ASCII: other text travels as one RFC
-2047 encoded word. Names of metadata are C# identifiers to Azure
+(https://rclone.org/azureblob/#modification-times-and-hashes). Text that no header can have travels as
+`cloudsync_core.backends.objectstore.words` has it, and so does what Azure would not keep as it is: empty values, and
+several spaces in a row. Names of metadata are C# identifiers to Azure
 (https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata): whatever
 else is in a name is written as `_` with two hexadecimal digits and `_`, byte by byte.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import email.errors
-import email.header
 import re
 from collections.abc import Mapping
 
-from cloudsync_core.errors import Disposition, UnsupportedOperationError
+from cloudsync_core.backends.objectstore.words import AttributesError, decoded, encoded, has_control
 from cloudsync_core.models import Attributes
 
 METADATA = "x-ms-meta-"
@@ -31,11 +29,9 @@ _SECONDS = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?", re.ASCII)
 _SECOND = 1_000_000_000
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_ENCODED_WORD = re.compile(r"=\?[^?]+\?[bBqQ]\?[^?]*\?=")
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*")
 _ESCAPED = re.compile(r"(?:_[0-9a-f]{2}_)+")
-_ESCAPE = re.compile(r"_(?=[0-9a-f]{2}_)|[^a-z0-9_]|^[0-9]")
+_ESCAPE = re.compile(r"_(?=[0-9a-f]{2}[^a-z0-9])|[^a-z0-9_]|^[0-9]")
 
 _HEADERS = {
     "content_type": "content-type",
@@ -48,12 +44,6 @@ _UNSET_TYPE = "application/octet-stream"
 """What Azure answers for an object that was stored without a content type."""
 
 
-class AttributesError(UnsupportedOperationError):
-    """Azure cannot store what this object carries; the message says which attribute, and not its value."""
-
-    default_disposition = Disposition.SKIP
-
-
 def to_headers(attributes: Attributes) -> dict[str, str]:
     """Return the headers of a request that stores `attributes`.
 
@@ -64,11 +54,11 @@ def to_headers(attributes: Attributes) -> dict[str, str]:
     for name, header in _HEADERS.items():
         value = getattr(attributes, name)
         if value is not None:
-            if _CONTROL.search(value) or not value.isascii():
+            if has_control(value) or not value.isascii():
                 raise AttributesError(f"Azure cannot store a {name} with characters that are not printable ASCII")
             headers[f"x-ms-blob-{header}"] = value
     for name, value in attributes.metadata.items():
-        headers[METADATA + _name_written(name.lower())] = _encoded(value)
+        headers[METADATA + _name_written(name.lower())] = encoded(value, store="Azure", spaces_kept=False)
     if attributes.mtime_ns is not None:
         headers[METADATA + _MTIME] = _moment(attributes.mtime_ns)
     return headers
@@ -77,7 +67,7 @@ def to_headers(attributes: Attributes) -> dict[str, str]:
 def from_headers(headers: Mapping[str, str]) -> Attributes:
     """Return the attributes that an answer about an object tells."""
     metadata = {
-        _name_read(name[len(METADATA) :]): _decoded(value)
+        _name_read(name[len(METADATA) :]): decoded(value)
         for name, value in headers.items()
         if name.startswith(METADATA)
     }
@@ -142,24 +132,3 @@ def _nanoseconds(text: str) -> int | None:
         amount = int(match[2]) * _SECOND + int((match[3] or "").ljust(9, "0"))
         return -amount if match[1] else amount
     return None
-
-
-def _encoded(value: str) -> str:
-    """Return `value` as a header can carry it. What a reader would take for an encoded word is encoded too."""
-    plain = value.isascii() and " ".join(value.split()) == value and not _CONTROL.search(value)
-    if value and plain and not _ENCODED_WORD.search(value):
-        return value
-    try:
-        word = base64.b64encode(value.encode()).decode("ascii")
-    except UnicodeEncodeError as error:
-        raise AttributesError("Azure cannot store metadata that is not valid Unicode") from error
-    return f"=?UTF-8?B?{word}?="
-
-
-def _decoded(value: str) -> str:
-    if not _ENCODED_WORD.search(value):
-        return value
-    try:
-        return str(email.header.make_header(email.header.decode_header(value)))
-    except (ValueError, LookupError, email.errors.HeaderParseError):
-        return value

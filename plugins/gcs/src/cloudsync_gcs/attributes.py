@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cloudsync_core.errors import Disposition, UnsupportedOperationError
+from cloudsync_core.backends.objectstore.words import AttributesError, has_control, is_unicode
 from cloudsync_core.models import Attributes
 
 _MTIME = "mtime"
@@ -23,7 +23,6 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?([
 _SECONDS = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,9}))?")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 HEADERS = {
     "content_type": "contentType",
@@ -42,12 +41,6 @@ FIELDS = ",".join((*HEADERS.values(), "metadata"))
 """What an answer must hold for `from_resource`."""
 
 
-class AttributesError(UnsupportedOperationError):
-    """Google Cloud Storage cannot store what this object carries; the message says which, and not its value."""
-
-    default_disposition = Disposition.SKIP
-
-
 def to_resource(attributes: Attributes) -> dict[str, Any]:
     """Return the part of a resource that stores `attributes`.
 
@@ -58,12 +51,12 @@ def to_resource(attributes: Attributes) -> dict[str, Any]:
     for name, field in HEADERS.items():
         value = getattr(attributes, name)
         if value is not None:
-            if not (value.isascii() and value.isprintable()) and (_CONTROL.search(value) or not _is_unicode(value)):
+            if not (value.isascii() and value.isprintable()) and (has_control(value) or not is_unicode(value)):
                 raise AttributesError(f"Google Cloud Storage cannot store a {name} with a control character")
             resource[field] = value
     metadata = {name.lower(): value for name, value in attributes.metadata.items()}
     for name, value in metadata.items():
-        if not name or not _is_unicode(name) or not _is_unicode(value):
+        if not name or not is_unicode(name) or not is_unicode(value):
             raise AttributesError(f"Google Cloud Storage cannot store the metadata of the name {name!r}")
     if attributes.mtime_ns is not None:
         metadata[_MTIME] = written_time(attributes.mtime_ns)
@@ -123,13 +116,3 @@ def instant(text: object) -> int | None:
     except ValueError:
         return None
     return None if moment.tzinfo is None else (moment - _EPOCH) // _MICROSECOND * 1000
-
-
-def _is_unicode(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,29 +1,24 @@
 """Attributes of objects, as S3 requests and responses carry them.
 
 The modification time is the user metadata `mtime`: seconds since the epoch with up to nine decimals, which is the form
-that rclone reads and writes (https://rclone.org/s3/#modification-times-and-hashes). Header values are ASCII: other text
-travels as one RFC 2047 encoded word, the form in which S3 itself returns such metadata
+that rclone reads and writes (https://rclone.org/s3/#modification-times-and-hashes). Text that no header can have is
+written as `cloudsync_core.backends.objectstore.words` does it, the form in which S3 itself returns such metadata
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html).
 """
 
 from __future__ import annotations
 
-import base64
-import email.errors
-import email.header
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from cloudsync_core.errors import Disposition, UnsupportedOperationError
+from cloudsync_core.backends.objectstore.words import AttributesError, decoded, encoded, has_control
 from cloudsync_core.models import Attributes
 from cloudsync_s3.versions import PART_SIZE_METADATA
 
 _MTIME = "mtime"
 _SECONDS = re.compile(r"(-?)(\d{1,11})(?:\.(\d{1,9}))?")
 _NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_ENCODED_WORD = re.compile(r"=\?[^?]+\?[bBqQ]\?[^?]*\?=")
 
 _HEADERS = {
     "content_type": "ContentType",
@@ -36,12 +31,6 @@ _UNSET_TYPE = "binary/octet-stream"
 """What S3 answers for an object that was stored without a content type."""
 
 
-class AttributesError(UnsupportedOperationError):
-    """S3 cannot store what this object carries; the message says which attribute, and not its value."""
-
-    default_disposition = Disposition.SKIP
-
-
 def to_request(attributes: Attributes) -> dict[str, Any]:
     """Return the parameters of a request that stores `attributes`.
 
@@ -52,10 +41,10 @@ def to_request(attributes: Attributes) -> dict[str, Any]:
     for name, parameter in _HEADERS.items():
         value = getattr(attributes, name)
         if value is not None:
-            if _CONTROL.search(value):
+            if has_control(value):
                 raise AttributesError(f"S3 cannot store a {name} with a control character")
             request[parameter] = value
-    metadata = {name.lower(): _encoded(value) for name, value in attributes.metadata.items()}
+    metadata = {name.lower(): encoded(value, store="S3") for name, value in attributes.metadata.items()}
     for name in metadata:
         if not _NAME.fullmatch(name):
             raise AttributesError(f"S3 cannot store metadata of the name {name!r}")
@@ -68,7 +57,7 @@ def to_request(attributes: Attributes) -> dict[str, Any]:
 
 def from_response(response: Mapping[str, Any]) -> Attributes:
     """Return the attributes that a response of GetObject or HeadObject tells."""
-    metadata = {name.lower(): _decoded(value) for name, value in response.get("Metadata", {}).items()}
+    metadata = {name.lower(): decoded(value) for name, value in response.get("Metadata", {}).items()}
     metadata.pop(PART_SIZE_METADATA, None)
     mtime_ns = _nanoseconds(metadata.get(_MTIME, ""))
     if mtime_ns is not None:
@@ -92,26 +81,6 @@ def _nanoseconds(seconds: str) -> int | None:
         return None
     amount = int(match[2]) * 1_000_000_000 + int((match[3] or "").ljust(9, "0"))
     return -amount if match[1] else amount
-
-
-def _encoded(value: str) -> str:
-    """Return `value` as a header can carry it. What a reader would take for an encoded word is encoded too."""
-    if value.isascii() and value == value.strip() and not _CONTROL.search(value) and not _ENCODED_WORD.search(value):
-        return value
-    try:
-        word = base64.b64encode(value.encode()).decode("ascii")
-    except UnicodeEncodeError as error:
-        raise AttributesError("S3 cannot store metadata that is not valid Unicode") from error
-    return f"=?UTF-8?B?{word}?="
-
-
-def _decoded(value: str) -> str:
-    if not _ENCODED_WORD.search(value):
-        return value
-    try:
-        return str(email.header.make_header(email.header.decode_header(value)))
-    except (ValueError, LookupError, email.errors.HeaderParseError):
-        return value
 
 
 def _without_transfer(encoding: str | None) -> str | None:
