@@ -110,7 +110,8 @@ def follow(console: Console, backend: Backend, tail: Tail, *, topics: tuple[str,
             console.event("channel_unreachable", {"error": str(event.error), "wait": event.wait})
             console.trouble(f"warning: {event.error}", {"fg": "yellow"})
 
-    start: Start = tail.modified_ns / _SECOND_NS if tail.modified_ns else "earliest"
+    # A little earlier, so that no rounding leaves one out: what was there already is known.
+    start: Start = (tail.modified_ns - _SECOND_NS) / _SECOND_NS if tail.modified_ns else "earliest"
     with (
         State(None) as state,
         Subscriber(
