@@ -113,6 +113,22 @@ class TestThereAndBack:
         assert read_tree(folder / "releases" / "releases" / release) == SECOND
 
 
+class TestFetchesThatAreKilled:
+    @pytest.mark.parametrize(
+        "point", ["get.temp.created:2", "get.chunk.written:3", "get.rename:1", "get.rename:3", "get.fsync.dir:2"]
+    )
+    def test_the_directory_stays_what_it_was_and_the_next_one_goes_on(self, cloudsync, invoke, publish, folder, point):
+        publish(["releases"], FIRST)
+        invoke("release", "fetch", "releases", "www")
+        files = {f"new/{number}": f"{number}" * 100_000 for number in range(4)}
+        publish(["releases"], {**FIRST, **files})
+        cloudsync("release", "fetch", "releases", "www", code=137, env={"CLOUDSYNC_CRASH_AT": point})
+        assert read_tree(folder / "www") == FIRST
+        report = invoke("release", "fetch", "releases", "www", "--json").report
+        assert (report["status"], report["counts"]["failed"]) == ("done", 0)
+        assert read_tree(folder / "www") == {**FIRST, **files}
+
+
 class TestFollowing:
     def test_it_goes_on_until_it_is_told_to_end(self, start, publish, folder):
         publish(["releases"], FIRST)
