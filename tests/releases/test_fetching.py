@@ -21,6 +21,7 @@ from cloudsync_core.releases.names import manifest_key, place
 from cloudsync_core.releases.swapping import Place
 from cloudsync_core.testing.faults import Faulty, Raise, at
 from tests.engine.stores import memory
+from tests.names.folding import LETTER_CASE, MEMORY_CARD, Folding
 from tests.releases.published import MTIME, Publisher, contents
 
 
@@ -380,6 +381,20 @@ class TestWhatIsInTheWay:
         assert fetch(store, site, told=outcomes.append).failed == 1
         assert "longer than 255 bytes" in next(one.error for one in outcomes if one.status == "failed")
         assert not site.exists()
+
+    @pytest.mark.parametrize("system", [LETTER_CASE, MEMORY_CARD], ids=str)
+    def test_paths_that_the_file_system_takes_for_one_fail_and_are_named(
+        self, store, publisher, site, monkeypatch, system
+    ):
+        publisher.publish_tree({"README": "one", "a": "same"})
+        with monkeypatch.context() as patch:
+            Folding(patch, site.parent, system)
+            assert fetch(store, site).failed == 0
+            publisher.publish_tree({"README": "one", "Readme": "two", "a": "same"})
+            outcomes = []
+            assert fetch(store, site, told=outcomes.append).failed == 1
+        assert "for one name" in next(one.error for one in outcomes if one.status == "failed")
+        assert contents(site) == {"README": "one", "a": "same"}
 
 
 class TestWhatIsNoRelease:
