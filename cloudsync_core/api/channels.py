@@ -124,5 +124,7 @@ class Channel(Readable):
         try:
             self._backend.probe()
         except BackendError as error:
-            _LOG.info("what %s can do was not found out, and nothing is taken for granted: %s", self.url, error)
+            _LOG.info(
+                "what %s can do was not found out, and nothing is taken for granted: %s", self._backend.location, error
+            )
         return Publisher(self._backend, self.publisher, policy=self._policy)
