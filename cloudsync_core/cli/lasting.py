@@ -19,12 +19,12 @@ class Lasting:
     """How one of them is.
 
     Attributes:
-        kind: of the event: "subscription" or "watch".
+        watches: it keeps a target in step; otherwise it subscribes to a channel.
         values: of the event.
         line: for people.
     """
 
-    kind: str
+    watches: bool
     values: dict[str, Any]
     line: str
 
@@ -62,7 +62,7 @@ def _of_subscription(job: str, one: Subscribed) -> Lasting:
         parts.append(f"all is settled up to {moment(time_ns(one.newest) / 1e9)}")
     if one.parked:
         parts.append(f"{plural(one.parked, 'update')} parked: see 'cloudsync channel parked'")
-    return Lasting("subscription", values, f"{job}: {', '.join(parts)}")
+    return Lasting(False, values, f"{job}: {', '.join(parts)}")
 
 
 def _of_watch(job: str, one: VigilStatus) -> Lasting:
@@ -73,4 +73,4 @@ def _of_watch(job: str, one: VigilStatus) -> Lasting:
         parts.append(f"stands still: {printable(one.halted)}")
     elif one.error is not None and one.error_at is not None:
         parts.append(f"last error at {moment(one.error_at)}: {printable(one.error)}")
-    return Lasting("watch", {"job": job, **one.to_dict()}, f"{job}: {', '.join(parts)}")
+    return Lasting(True, {"job": job, **one.to_dict()}, f"{job}: {', '.join(parts)}")

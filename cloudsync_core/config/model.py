@@ -96,5 +96,6 @@ class Config(Section):
     jobs: dict[JobName, Job] = Field(
         min_length=1,
         json_schema_extra={"additionalProperties": False},
-        description="The jobs by name; they run in this order (see Jobs).",
+        description="The jobs by name; they run in this order, beside those that go on until they are stopped "
+        "(see Jobs).",
     )

@@ -72,7 +72,10 @@ def _show(console: Console, path: Path, shown: _Remembered) -> None:
     for run in runs:
         console.event("run", dataclasses.asdict(run))
     for one in shown.lasting:
-        console.event(one.kind, one.values)
+        if one.watches:
+            console.event("watch", one.values)
+        else:
+            console.event("subscription", one.values)
     console.event("report", {"state": str(path), "runs": len(runs), "exit_code": 0})
     if runs:
         for line in table([("job", "started", "status", *COUNTS, "bytes", "time"), *map(_row, runs)], names=3):
