@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from cloudsync_core.backend import Backend
-from cloudsync_core.body import Body
-from cloudsync_core.channels import compression, envelope, ids, names, scan
+from cloudsync_core.channels import ids, names, scan
 from cloudsync_core.channels.clock import LATE_NS, IdSource
 from cloudsync_core.channels.drafts import Draft, Drafter, Message, Opened
+from cloudsync_core.channels.objects import Objects, encoded
 from cloudsync_core.channels.payloads import Payload
 from cloudsync_core.channels.update import Update
 from cloudsync_core.channels.uploads import Uploads
@@ -22,13 +22,11 @@ from cloudsync_core.crashpoints import hit
 from cloudsync_core.errors import (
     BackendError,
     Disposition,
-    IntegrityError,
     ObjectExistsError,
     ObjectNotFoundError,
     UnavailableError,
 )
 from cloudsync_core.layers.retry import RetryPolicy
-from cloudsync_core.models import ALWAYS, IF_ABSENT, Attributes
 
 __all__ = ["COMPRESS_ABOVE", "INLINE_MAX", "Message", "Opened", "Publisher", "StaleIdError"]
 
@@ -91,10 +89,10 @@ class Publisher:
         self._backend = backend
         self._drafter = Drafter(inline_max, compress_above)
         self._compress_above = compress_above
-        self._policy = policy or RetryPolicy()
-        self._stop = stop
+        policy = policy or RetryPolicy()
         self._ids = IdSource(clock)
-        self._uploads = Uploads(backend, name, self._ids, self._policy, stop)
+        self._objects = Objects(backend, name, self._ids, policy, stop)
+        self._uploads = Uploads(backend, name, self._ids, policy, stop)
         self._first = threading.Lock()
         self._knows_clock = False
 
@@ -218,66 +216,16 @@ class Publisher:
             self._update(draft, payload, ids.nth(object_id, index))
             for index, (draft, payload) in enumerate(zip(drafts, payloads, strict=True))
         ]
-        data, is_compressed = self._encoded(updates)
+        data, is_compressed = encoded(updates, self._compress_above)
         key = names.update_key(object_id, self.name, compressed=is_compressed)
-        modified_ns = self._write(key, data, object_id)
+        modified_ns = self._objects.put(key, data, object_id)
         hit("channel.update.put")
         if modified_ns > 0 and self._ids.too_far(object_id, modified_ns):
             self._ids.take_back()
-            self._withdraw(key, modified_ns - ids.time_ns(object_id))
+            self._objects.withdraw(key, modified_ns - ids.time_ns(object_id))
             raise self._stale(object_id)
         self._ids.keep(object_id)
         return [dataclasses.replace(update, key=key) for update in updates]
-
-    def _write(self, key: str, data: bytes, object_id: str) -> int:
-        """Put the object; return when the store has it, by the store's clock."""
-        media = "application/zstd" if key.endswith(names.COMPRESSED) else "application/x-ndjson"
-        condition = IF_ABSENT if self._backend.capabilities.put_if_absent else ALWAYS
-        attempts = 0
-
-        def attempt() -> int:
-            nonlocal attempts
-            attempts += 1
-            if attempts > 1 and self._ids.too_far(object_id):
-                raise self._too_late(key)
-            before_ns = self._ids.host_time()
-            try:
-                info = self._backend.put(
-                    key, Body(data), attributes=Attributes(content_type=media), condition=condition
-                )
-            except ObjectExistsError:
-                # An attempt whose answer was lost, ours or a proxy's, has written just these bytes.
-                if not self._holds(key, data):
-                    raise
-                info = self._backend.stat(key)
-            except IntegrityError as error:
-                if error.written is not None:
-                    self._backend.delete(key)
-                raise
-            self._ids.learn(before_ns, info.modified_ns)
-            return info.modified_ns
-
-        try:
-            return self._policy.call(attempt, self._stop)
-        except BackendError as error:
-            if error.disposition is Disposition.RETRY:
-                error.reason = f"{error.reason}; whether the update is in the channel is not known"
-            raise
-
-    def _withdraw(self, key: str, skew_ns: int) -> None:
-        _LOG.warning(
-            "%s: the clock of this host differs from that of %s, or the put took too long: the update was stamped %.0f "
-            "seconds %s the time at which the store got it, and is taken back and published under another id",
-            self.name,
-            self._backend.location,
-            abs(skew_ns) / 1e9,
-            "before" if skew_ns > 0 else "after",
-        )
-        try:
-            self._backend.delete(key)
-        except BackendError as error:
-            # Rather twice than never: not every publisher may delete.
-            _LOG.warning("%s stays in the channel beside its successor: %s", key, error)
 
     def _find(self, object_id: str) -> scan.Listed | None:
         for is_compressed in (False, True):
@@ -286,10 +234,6 @@ class Publisher:
                 info = self._backend.stat(key)
                 return scan.Listed(key, object_id, self.name, is_compressed, info.size, info.modified_ns)
         return None
-
-    def _holds(self, key: str, data: bytes) -> bool:
-        reader = self._backend.read(key, len(data))
-        return reader is not None and reader.read() == data
 
     def _update(self, draft: Draft, payload: Payload | None, update_id: str) -> Update:
         return Update(
@@ -307,13 +251,6 @@ class Publisher:
             backend=self._backend,
         )
 
-    def _encoded(self, updates: Iterable[Update]) -> tuple[bytes, bool]:
-        """Return the content of the object of updates, and whether it is compressed."""
-        data = b"".join(map(envelope.encode, updates))
-        if len(data) > self._compress_above and len(packed := compression.compressed(data)) < len(data):
-            return packed, True
-        return data, False
-
     @contextlib.contextmanager
     def _in_turn(self) -> Iterator[None]:
         """Let nobody else write before one update has told what the store's clock says."""
@@ -329,16 +266,6 @@ class Publisher:
             f"the id {object_id} is more than {LATE_NS // 10**9} seconds from the time of the store",
             operation="put",
             location=self._backend.location,
-        )
-
-    def _too_late(self, key: str) -> UnavailableError:
-        return UnavailableError(
-            f"the update could not be written within {LATE_NS // 10**9} seconds; "
-            "whether it is in the channel is not known",
-            operation="put",
-            location=self._backend.location,
-            key=key,
-            disposition=Disposition.SKIP,
         )
 
 
