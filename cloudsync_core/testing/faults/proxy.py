@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import http.client
+import selectors
 import socket
 import ssl
 import struct
@@ -69,7 +70,7 @@ class Proxy:
         if context is not None:
             self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self.url = f"{'http' if context is None else 'https'}://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name=f"proxy before {name}")
+        self._thread = threading.Thread(target=self._server.serve, name=f"proxy before {name}")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -79,9 +80,9 @@ class Proxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopped.set()
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.stop()
         self._thread.join()
+        self._server.server_close()
 
     def count(self, method: str | None = None) -> int:
         """Return how many requests came, of one method or all."""
@@ -171,12 +172,34 @@ def _onward(rule: Rule, request: Request, forward: Forward) -> Forward:
 
 
 class _Server(ThreadingHTTPServer):
+    """Takes connections until it is told to stop, and then stops at once; the standard library's looks now and then."""
+
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, proxy: Proxy) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.proxy = proxy
+        self._stopping, self._stopped = socket.socketpair()
+
+    def serve(self) -> None:
+        """Take connections until `stop` is called."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self, selectors.EVENT_READ)
+            selector.register(self._stopped, selectors.EVENT_READ)
+            while not any(key.fileobj is self._stopped for key, _ in selector.select()):
+                with contextlib.suppress(OSError):
+                    self.process_request(*self.get_request())
+
+    def stop(self) -> None:
+        """Let `serve` return."""
+        self._stopping.send(b".")
+
+    def server_close(self) -> None:
+        """Close what is open once `serve` has returned."""
+        super().server_close()
+        self._stopping.close()
+        self._stopped.close()
 
     def shutdown_request(self, request: Any) -> None:
         """End a connection; one that is to be reset has no orderly end before."""
