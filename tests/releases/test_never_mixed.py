@@ -65,7 +65,7 @@ class Reader:
                 self.seen.add(self._once())
                 self.turns += 1
                 # The publisher needs the processor, too.
-                self._over.wait(0.05)
+                self._over.wait(0.1)
         except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
             self._error = error
 
@@ -129,7 +129,7 @@ def test_a_reader_never_sees_a_mix(store, request, tmp_path, publisher):
         )
         for number in range(1, PUBLISHED * length + 1):
             write(tree, f"r{number}")
-            while dice.random() < 0.5 and not publish(kill_after=dice.uniform(0, 0.3)):
+            while dice.random() < 0.4 and not publish(kill_after=dice.uniform(0, 0.3)):
                 killed += 1
             assert publish()
             published += 1
