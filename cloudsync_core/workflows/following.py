@@ -155,7 +155,7 @@ class _Follower:
         report = self.run()
         if report.error is not None and not _passes(report.error):
             return report
-        failures = int(report.status != "done")
+        failures = self._warned(report)
         while self._waited(failures):
             try:
                 if self._is_there():
@@ -165,11 +165,21 @@ class _Follower:
                 break
             except CloudSyncError as error:
                 failures += 1
-                _LOG.warning("job %s: %s; it looks again later", self._name, error)
+                self._warn(str(error))
                 continue
             report = self.run()
-            failures = 0 if report.status == "done" else failures + 1
+            failures = (failures + 1) * self._warned(report)
         return report
+
+    def _warned(self, report: RunReport) -> int:
+        """Say that a fetch has failed, if it has; return 1 for one that has, else 0."""
+        if report.status == "done" or self._context.stop.is_set():
+            return 0
+        self._warn(report.message or "the fetch has failed")
+        return 1
+
+    def _warn(self, why: str) -> None:
+        _LOG.warning("job %s: %s; it looks again later", self._name, why.partition("\n")[0])
 
     def run(self, *, release: str | None = None, check: bool = False) -> RunReport:
         """Fetch the release, as far as it is not there."""

@@ -211,3 +211,12 @@ class TestFollowing:
         following.seen_through = Faulty(following.store, at("get", Raise(ContainerNotFoundError("no such bucket"))))
         report = following.run(once=False)
         assert isinstance(report.error, ContainerNotFoundError)
+
+    def test_what_went_wrong_is_told_on_one_line(self, following, caplog):
+        with following.in_background():
+            following.until(lambda report: report.error is not None)
+            release = following.publisher.publish(a="one")
+            following.until(lambda report: report.release == release)
+        told = [record.getMessage() for record in caplog.records if "looks again later" in record.getMessage()]
+        assert told
+        assert all("has no pointer 'current'" in line and "\n" not in line for line in told)

@@ -12,12 +12,13 @@ from cloudsync_core.cli import options
 from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.history import COMMANDS
-from cloudsync_core.cli.jobs import Jobs, jobs_without_file
+from cloudsync_core.cli.jobs import jobs_without_file
 from cloudsync_core.cli.options import location_of
 from cloudsync_core.cli.releases import job_of, location_argument, pointer_option, source_location
 from cloudsync_core.config.environment import default_state_path
 from cloudsync_core.config.jobs.fetch import FetchJob
 from cloudsync_core.config.jobs.release import ReleaseJob
+from cloudsync_core.engine.events import Event, RunFinished
 from cloudsync_core.errors import ConfigError, printable
 from cloudsync_core.runs import RunReport
 from cloudsync_core.workflows import following, releasing
@@ -128,16 +129,13 @@ def fetch(
         once = dataclasses.replace(context, once=not follow)
         return following.follow(name, job, once, release=wanted, check=check)
 
+    def told(event: Event) -> None:
+        if isinstance(event, RunFinished) and event.report.release is not None:
+            console.note(f"{printable(directory)}: {event.report.release}")
+
     with jobs_without_file(console, None, dry_run=False) as jobs:
-        jobs.run(NAME, job, run)
-    _tell_live(console, jobs, directory)
+        jobs.run(NAME, job, run, told)
     return jobs.exit_code
-
-
-def _tell_live(console: Console, jobs: Jobs, directory: str) -> None:
-    for report in jobs.reports:
-        if report.release is not None:
-            console.note(f"{printable(directory)}: {report.release}")
 
 
 for command in COMMANDS:
