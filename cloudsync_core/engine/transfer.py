@@ -80,6 +80,7 @@ class Transfer:
         stop: ends transfers in the middle of their content with `CancelledError`, leaving nothing behind.
         paced: called with the bytes of content that are about to pass; it waits until they may.
         unfinished: where puts of large objects are recorded, so that a crash loses little of them.
+        origin: tells of an action which of the target's own objects has the content already, or `None`.
     """
 
     def __init__(
@@ -92,7 +93,9 @@ class Transfer:
         *,
         paced: Callable[[int], None] | None = None,
         unfinished: Unfinished | None = None,
+        origin: Callable[[Action], ObjectInfo | None] | None = None,
     ) -> None:
+        self._origin = origin
         self._source = source
         self._target = target
         self._rules = rules
@@ -158,6 +161,10 @@ class Transfer:
                 self._copies = frozenset()
             except UnsupportedOperationError:
                 self._copies -= {replaces}
+        if self._origin is not None and (kept := self._origin(action)) is not None:
+            moved = self._copy_within(action, kept, attempts)
+            if moved is not None:
+                return moved
         most = self._target.capabilities.conditional_put_max
         condition = self._condition(action, seen, conditional=most is None or action.size <= most)
         try:
@@ -206,6 +213,26 @@ class Transfer:
         hit("copy.server.acked")
         attempts.wrote(written)
         if written.size != sent.size:
+            raise self._wrong(action, written, attempts)
+        digest = str(written.digests[0]) if written.digests else None
+        return Outcome(action, "done", verified="server-copy", written=written, source=source, digest=digest)
+
+    def _copy_within(self, action: Action, kept: ObjectInfo, attempts: _Attempts) -> Outcome | None:
+        """Copy what the target has under another name; `None` where it cannot, and the content is sent after all."""
+        assert action.source is not None
+        source = action.source
+        condition = self._condition(action, attempts.unproven, conditional=self._target.capabilities.conditional_copy)
+        try:
+            written = self._target.copy(
+                self._target, kept, action.key, attributes=self._attributes(source), condition=condition
+            )
+        except _CONFLICTS:
+            raise
+        except BackendError:
+            return None
+        hit("copy.server.acked")
+        attempts.wrote(written)
+        if written.size != source.size:
             raise self._wrong(action, written, attempts)
         digest = str(written.digests[0]) if written.digests else None
         return Outcome(action, "done", verified="server-copy", written=written, source=source, digest=digest)

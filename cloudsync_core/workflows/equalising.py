@@ -30,7 +30,7 @@ from cloudsync_core.models import Page
 from cloudsync_core.runs import Action, RunInfo, Side
 from cloudsync_core.workflows.backup import Backup
 from cloudsync_core.workflows.context import Context
-from cloudsync_core.workflows.execution import Execution, StillRight
+from cloudsync_core.workflows.execution import Execution, Origin, StillRight
 from cloudsync_core.workflows.limits import DeleteLimits
 from cloudsync_core.workflows.sides import Sides
 
@@ -50,7 +50,7 @@ class Equaliser:
         part: the keys that are looked at; by default all.
         reserved: says what is to be told of an action that is not to be done now, or returns `None`; it has to hinder
             the deletes of others by itself if it should.
-        still_right: as of `Execution`.
+        still_right: as of `Execution`; `origin` likewise.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Equaliser:
         part: Part | None = None,
         reserved: Callable[[Action], Settled | None] | None = None,
         still_right: StillRight | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self._run = run
         self._lease = lease
@@ -75,6 +76,7 @@ class Equaliser:
         self._part = part
         self._reserved = reserved
         self._still_right = still_right
+        self._origin = origin
         self._job = job
         self._context = context
         self._sides = sides
@@ -114,6 +116,7 @@ class Equaliser:
             tally=tally,
             lease=self._lease,
             still_right=self._still_right,
+            origin=self._origin,
             kept_in=self._backup.place,
         )
         with (

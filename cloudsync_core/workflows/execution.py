@@ -34,6 +34,7 @@ from cloudsync_core.errors import (
     PreconditionFailedError,
     RunError,
 )
+from cloudsync_core.models import ObjectInfo
 from cloudsync_core.runs import Action, Outcome, RunInfo
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.sides import Sides
@@ -49,6 +50,7 @@ _IN_HAND = 16_000
 """Actions that are being performed at most: those of large batches take memory."""
 
 StillRight = Callable[[Action], BackendError | None]
+Origin = Callable[[Action], ObjectInfo | None]
 
 
 class Moving(Protocol):
@@ -88,6 +90,7 @@ class Execution:
         lease: is held from the first action on.
         still_right: called before each action, in its worker thread; returns an error when it must not be performed.
             Without it, the objects that are to be replaced or deleted are all that is looked at again.
+        origin: as of `Transfer`.
         kept_in: where objects of the target are kept aside before they are overwritten or deleted; `None` keeps none.
         digest: of everything that passes, the digest by this algorithm is recorded; see `TransferRules`.
         resumes: a later run would write the same keys, so that it can go on with the uploads that a crash leaves.
@@ -104,6 +107,7 @@ class Execution:
         tally: Tally,
         lease: Lease,
         still_right: StillRight | None = None,
+        origin: Origin | None = None,
         kept_in: Backend | None = None,
         digest: str | None = None,
         resumes: bool = True,
@@ -137,6 +141,7 @@ class Execution:
             unfinished=Unfinished(*base.place, kept=None if bandwidth is None else bandwidth.give_back)
             if resumes
             else None,
+            origin=origin,
         )
         self._keeper = None
         if kept_in is not None:

@@ -26,6 +26,7 @@ from cloudsync_core.workflows.backup import Backup
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.equalising import Equaliser
 from cloudsync_core.workflows.limits import WindowLimits
+from cloudsync_core.workflows.renames import Renames
 from cloudsync_core.workflows.sides import Sides, lease
 
 _SOONEST: Final = 1.0
@@ -44,17 +45,29 @@ _ANY_NUMBER: Any = DeleteLimit(percent=100)
 class Left:
     """The keys that a look could not settle.
 
+    Args:
+        due: what is looked at; `None` is everything.
+        now: when the look began.
+
     Attributes:
-        until: each with the time before which it need not be looked at again.
+        until: each key with the time before which it need not be looked at again.
         too_many: there are more of them than are remembered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, due: Due | None, now: float) -> None:
+        self.due = due
+        self.now = now
         self.until: dict[str, float] = {}
         self.too_many = False
 
-    def add(self, key: str, until: float) -> None:
-        """Remember a key."""
+    def heard(self, key: str) -> float:
+        """Return when a key was last heard of; that it was looked at with others counts, too."""
+        return self.now if self.due is None else self.due.heard.get(key, self.now)
+
+    def again(self, key: str, until: float | None = None) -> None:
+        """Have a key looked at again; unless a time is given, after as long as it has been dirty, within bounds."""
+        if until is None:
+            until = self.now + min(max(self.now - self.heard(key), _SOONEST), _LATEST)
         if len(self.until) < _REMEMBERED or key in self.until:
             self.until[key] = until
         else:
@@ -124,16 +137,19 @@ class Looker:
             CancelledError: the job is to end.
             CloudSyncError: the look came to an end before its own; what was done until then is recorded.
         """
-        left, now = Left(), time.time()
+        left = Left(due, time.time())
         context = dataclasses.replace(
             self._context,
-            listener=functools.partial(self._listen, due, left, now),
+            listener=functools.partial(self._listen, left),
             progress=Progress(),
             stop=self._context.stop.child(),
         )
         sides = self._sides
         opposite = Opposite(self._base, str(sides.source.identity), str(sides.target.identity), self._context.opposites)
         tally = Tally(self._run)
+        renames = None
+        if due is not None and self._job.server_copy:
+            renames = Renames(self._base, due.part, sides.source, sides.target, context.stop)
         try:
             with lease(self._run, self._job, sides, context) as held:
                 work = Equaliser(
@@ -146,8 +162,9 @@ class Looker:
                     backup=self._backup,
                     limits=self._limits(due),
                     part=None if due is None else due.part,
-                    reserved=functools.partial(self._reserve, opposite, due, left, now),
+                    reserved=functools.partial(self._reserve, opposite, renames, left),
                     still_right=self._still_gone,
+                    origin=None if renames is None else renames.origin,
                 )
                 message = work.do(tally)
         finally:
@@ -156,7 +173,7 @@ class Looker:
         found = tally.target_objects if due is None else self._objects
         self._objects = max(0, found + tally.counts.added - tally.counts.deleted)
         if due is not None:
-            self._vigil.note(looked=now)
+            self._vigil.note(looked=left.now)
         return Look(tally, message, left)
 
     def _limits(self, due: Due | None) -> WindowLimits:
@@ -179,12 +196,12 @@ class Looker:
         with contextlib.closing(pages):
             return not any(len(page) for page in pages)
 
-    def _reserve(self, opposite: Opposite, due: Due | None, left: Left, now: float, action: Action) -> Settled | None:
+    def _reserve(self, opposite: Opposite, renames: Renames | None, left: Left, action: Action) -> Settled | None:
         """Leave what is the other job's to carry, and what is gone only since a moment."""
         on_source, on_target = int(action.source is not None), int(action.target is not None)
         if opposite and (claim := opposite.claims(action)) is not None:
             conflict = claim == "conflict"
-            left.add(action.key, _again(due, action.key, now) if conflict else now + _THEIRS_AGAIN)
+            left.again(action.key, None if conflict else left.now + _THEIRS_AGAIN)
             return Settled(
                 "unknown" if conflict else "unchanged",
                 CONFLICT if conflict else LEFT,
@@ -192,11 +209,13 @@ class Looker:
                 on_source=on_source,
                 on_target=on_target,
             )
-        if action.kind == "delete" and due is not None:
-            until = due.heard.get(action.key, now) + self._job.grace
-            if until > now:
-                left.add(action.key, until)
+        if action.kind == "delete" and left.due is not None:
+            until = left.heard(action.key) + self._job.grace
+            if until > left.now:
+                left.again(action.key, until)
                 return Settled("unchanged", "gone since a moment only", action.key, on_target=on_target)
+        if renames is not None:
+            renames.expect(action)
         return None
 
     def _still_gone(self, action: Action) -> BackendError | None:
@@ -211,16 +230,9 @@ class Looker:
             return error
         return PreconditionFailedError("it is on the source again", operation="delete", key=action.key)
 
-    def _listen(self, due: Due | None, left: Left, now: float, event: Event) -> None:
+    def _listen(self, left: Left, event: Event) -> None:
         if isinstance(event, ActionFinished) and event.outcome.status != "done":
-            key = event.outcome.action.key
-            left.add(key, _again(due, key, now))
+            left.again(event.outcome.action.key)
         elif isinstance(event, KeyLeftOut) and event.status == "unknown":
-            left.add(event.key, _again(due, event.key, now))
+            left.again(event.key)
         self._context.listener(event)
-
-
-def _again(due: Due | None, key: str, now: float) -> float:
-    """Return the time before which a key that could not be settled need not be looked at again."""
-    since = now if due is None else due.heard.get(key, now)
-    return now + min(max(now - since, _SOONEST), _LATEST)

@@ -389,6 +389,63 @@ class TestTrouble:
             job.settles()
 
 
+class TestRenames:
+    """What is only renamed is copied where it is, and not sent again."""
+
+    LARGE = bytes(range(256)) * 1024
+
+    @pytest.fixture
+    def job(self, tmp_path):
+        source = FilePlace(tmp_path / "here").open()
+        store(source, "old", self.LARGE)
+        store(source, "other", b"other")
+        with running(Job(source, MemoryPlace().open(), tmp_path / "state.db")) as job:
+            job.here = tmp_path / "here"
+            yield job
+
+    def test_a_file_under_another_name_is_copied_by_the_store(self, job):
+        puts = job.target.counts["put"]
+        (job.here / "old").rename(job.here / "a new name")
+        job.hint("old", "a new name")
+        job.settles()
+        assert (job.target.counts["put"] - puts, job.report) == (0, None)
+
+    def test_so_is_a_folder_that_was_moved(self, job):
+        (job.here / "folder").mkdir()
+        for number in range(3):
+            store(job.source.inner, f"folder/{number}", self.LARGE + bytes([number]))
+        job.hint(folders=("folder/",))
+        job.settles()
+        puts = job.target.counts["put"]
+        (job.here / "folder").rename(job.here / "moved")
+        job.hint(folders=("folder/", "moved/"))
+        job.settles()
+        assert job.target.counts["put"] == puts
+
+    def test_one_that_was_changed_too_is_sent(self, job):
+        puts = job.target.counts["put"]
+        (job.here / "old").rename(job.here / "new")
+        store(job.source.inner, "new", self.LARGE[::-1])
+        job.hint("old", "new")
+        job.settles()
+        assert job.target.counts["put"] - puts == 1
+
+    def test_so_is_one_whose_image_somebody_has_replaced(self, job):
+        puts = job.target.counts["put"]
+        store(job.target.inner, "old", self.LARGE[::-1])
+        (job.here / "old").rename(job.here / "new")
+        job.hint("old", "new")
+        until(lambda: contents(job.target.inner).get("new") == self.LARGE)
+        assert job.target.counts["put"] - puts == 1
+
+    def test_a_copy_of_a_file_that_stays_is_sent(self, job):
+        puts = job.target.counts["put"]
+        store(job.source.inner, "copy", self.LARGE)
+        job.hint("old", "copy")
+        job.settles()
+        assert job.target.counts["put"] - puts == 1
+
+
 class TestTwoWays:
     """A directory that is pushed into a place and pulled from it by two jobs that run all the time."""
 
