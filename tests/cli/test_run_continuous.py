@@ -5,8 +5,9 @@ import signal
 import threading
 
 import pytest
+import yaml
 
-from tests.cli.conftest import read_tree, wait_for
+from tests.cli.conftest import read_tree, wait_for, write_tree
 
 ANNOUNCE = "announce: {workflow: publish, source: ./feeds, target: ./channel, follow: true, settle: 0.05}"
 INBOX = "inbox: {workflow: watch, source: {channel: ./channel}, deliver: {directory: ./inbox}, interval: 0.1}"
@@ -99,6 +100,29 @@ class TestSeveralJobs:
         counts = {event["run"]["job"]: event["counts"]["added"] for event in result.of("report")}
         assert counts == {"announce": 1, "inbox": 1}
         assert contents(folder / "inbox") == ["a", "b"]
+
+
+def test_they_share_a_bucket(moto_s3, folder, running, monkeypatch):
+    monkeypatch.setenv("THE_SECRET", moto_s3.secret_access_key)
+    credentials = {"access_key_id": moto_s3.access_key_id, "secret_access_key": "${env:THE_SECRET}"}
+    options = {**moto_s3.options, **credentials}
+    channel = {"url": f"s3://{moto_s3.make_bucket()}/channel", "options": options}
+    jobs = {
+        "announce": {"workflow": "publish", "source": "./feeds", "target": channel, "follow": True, "settle": 0.05},
+        "inbox": {
+            "workflow": "watch",
+            "source": {"channel": channel},
+            "deliver": {"directory": "./inbox"},
+            "interval": 0.1,
+        },
+    }
+    write_tree(folder, {"feeds/a.txt": "a", "cloudsync.yaml": yaml.safe_dump({"version": 1, "jobs": jobs})})
+    process = running()
+    wait_for(lambda: contents(folder / "inbox") == ["a"])
+    write_tree(folder, {"feeds/b.txt": "b"})
+    wait_for(lambda: contents(folder / "inbox") == ["a", "b"])
+    out, err = ended(process, signal.SIGTERM, 0)
+    assert moto_s3.secret_access_key not in out + err
 
 
 class TestErrors:

@@ -36,10 +36,10 @@ _FOLLOWED_EVERY: Final = 1.0
 def status(
     console: Console, config: Path | None, state: Path | None, names: tuple[str, ...], *, limit: int, follow: bool
 ) -> None:
-    """Show the last runs of each job, and how those are that go on.
+    """Show the last runs of each job.
 
     They come from the state database, which remembers the last 100 runs of a job. A run that is 'unfinished' is under
-    way, or was killed.
+    way, or was killed. Of jobs that go on until they are stopped, it shows how they are, too.
     """
     path, jobs = _place(config, state, names)
     shown = _remembered(path, jobs, limit)
