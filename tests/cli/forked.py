@@ -76,8 +76,8 @@ class Forks:
 @contextlib.contextmanager
 def forks(path):
     """Start the process, listening at `path`, for the length of the block."""
-    command = [sys.executable, "-P", __file__, path]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True) as process:
+    command, pipe = [sys.executable, "-P", __file__, path], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as process:
         try:
             assert process.stdout.readline() == b"ready\n"
             yield Forks(path)
@@ -99,7 +99,10 @@ def _serve(path):
     running = {}
     print("ready", flush=True)
     while True:
-        ready, _, _ = select.select([listener, *running], [], [])
+        ready, _, _ = select.select([listener, sys.stdin, *running], [], [])
+        if sys.stdin in ready:
+            # The tests are gone, without having said so.
+            sys.exit()
         for found in ready:
             if found is not listener:
                 child, connection = running.pop(found)
@@ -127,7 +130,7 @@ def _serve(path):
 
 def _become(order, files):
     """Make this process one of the command, up to what the script calls."""
-    for descriptor, file in enumerate(files, 1):
+    for descriptor, file in enumerate((os.open(os.devnull, os.O_RDONLY), *files)):
         os.dup2(file, descriptor)
         os.close(file)
     os.chdir(order["folder"])
