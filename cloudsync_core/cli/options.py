@@ -107,7 +107,7 @@ def job_of(
     given: Mapping[str, Any],
     *,
     backup_options: tuple[str, ...] = (),
-    model: type[JobOf] = MirrorJob,  # type: ignore[assignment]  # the default of a type variable, from Python 3.13 on
+    model: type[JobOf],
 ) -> JobOf:
     """Return the job that a command line describes; rules that it does not mention have the model's defaults.
 

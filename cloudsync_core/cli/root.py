@@ -43,8 +43,10 @@ COMMANDS = {
     "testremote": Entry(
         "testremote:testremote", "Test what a store keeps of the contract, under a fresh prefix of it."
     ),
-    "publish": Entry("publish:publish", "Publish an update in a channel."),
-    "subscribe": Entry("subscribe:subscribe", "Deliver the updates of a channel."),
+    "publish": Entry("publish:publish", "Publish an update in CHANNEL, and print its id."),
+    "subscribe": Entry(
+        "subscribe:subscribe", "Deliver the updates of CHANNEL, those that are there and those that come."
+    ),
     "channel": Entry("channel:channel", "Look into a channel, clean it up, and see to what could not be delivered."),
     "release": Entry(
         "release:release", "Publish trees that readers see as a whole, and go from one to another in one step."

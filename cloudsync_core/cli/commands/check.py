@@ -12,6 +12,7 @@ from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.display import shown
 from cloudsync_core.cli.formats import number
 from cloudsync_core.cli.jobs import jobs_without_file
+from cloudsync_core.config.jobs.mirror import MirrorJob
 from cloudsync_core.workflows import check as workflow
 
 
@@ -34,7 +35,7 @@ def check(
     Each line is a difference: ~ differs, + only on SOURCE, - only on TARGET, ? cannot be told. The exit code is 1 when
     there is any.
     """
-    job = options.job_of(source, target, source_options, target_options, given)
+    job = options.job_of(source, target, source_options, target_options, given, model=MirrorJob)
     with jobs_without_file(console, None, dry_run=True) as jobs:
         context = jobs.context("check", job)
         with shown(console, "check", context.progress, context.stop):

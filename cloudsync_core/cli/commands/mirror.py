@@ -52,7 +52,9 @@ def mirror(
 
     Each is a URL (scheme://container/prefix) or a path. What only TARGET has is deleted with --delete, and else kept.
     """
-    job = options.job_of(source, target, source_options, target_options, given, backup_options=backup_options)
+    job = options.job_of(
+        source, target, source_options, target_options, given, backup_options=backup_options, model=MirrorJob
+    )
     with jobs_without_file(console, _state_path(state, job), dry_run=dry_run) as jobs:
         jobs.run(NAME, job, workflow.mirror)
     return jobs.exit_code

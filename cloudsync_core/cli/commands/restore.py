@@ -16,7 +16,7 @@ from cloudsync_core.cli.formats import moment, number, plural, size
 from cloudsync_core.cli.jobs import Jobs, select
 from cloudsync_core.cli.options import location_of
 from cloudsync_core.cli.summary import print_summary, table
-from cloudsync_core.config.jobs.mirror import Mirroring
+from cloudsync_core.config.jobs.mirror import Mirroring, MirrorJob
 from cloudsync_core.config.loaded import LoadedConfig
 from cloudsync_core.config.loader import load
 from cloudsync_core.config.locations import LocationConfig
@@ -96,7 +96,7 @@ def restore(
         raise ConfigError("--to-target needs a configuration file: a location does not tell where its objects were")
     where = backup.job.target if backup.job and to_target else _location(target or "", target_options)
     places = {"source": backup.location, "backup": backup.location, "target": where}
-    job = options.job_of(place, place, (), (), filters).model_copy(update=places)
+    job = options.job_of(place, place, (), (), filters, model=MirrorJob).model_copy(update=places)
     with _jobs(console, backup, dry_run=dry_run) as jobs:
         jobs.run(backup.name, job, workflow.restore(run, overwrite=overwrite))
     return jobs.exit_code
@@ -211,7 +211,7 @@ def _list_runs(console: Console, backup: _Backup) -> int:
 
 def _list_objects(console: Console, backup: _Backup, run: str, filters: dict[str, tuple[str, ...]]) -> int:
     gaps = _Gaps(console)
-    rules = options.job_of(run, run, (), (), filters)
+    rules = options.job_of(run, run, (), (), filters, model=MirrorJob)
     objects = held = 0
     with backup.opened() as reader:
         scope = Filter(rules.include, rules.exclude, rules.exclude_regex)

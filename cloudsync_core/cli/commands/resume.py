@@ -19,7 +19,7 @@ from cloudsync_core.errors import printable
 @click.argument("config", type=click.Path(path_type=Path))
 @click.argument("job")
 def resume(console: Console, config: Path, job: str) -> int:
-    """Let JOB of a configuration file go on, which stands still because it would have deleted too much.
+    """Let a job that watches go on after it would have deleted too much.
 
     Its next look at everything may delete what it stood still for: look at its last error first (cloudsync status).
     """

@@ -65,9 +65,10 @@ def watch(
     state: str | None,
     **given: Any,
 ) -> int:
-    """Keep TARGET in step with SOURCE until SIGTERM or Ctrl-C, without a configuration file.
+    """Keep TARGET in step with SOURCE, without a configuration file.
 
-    Each is a URL (scheme://container/prefix) or a path. What only TARGET has is deleted with --delete, and else kept.
+    It goes on until SIGTERM or Ctrl-C. Each is a URL (scheme://container/prefix) or a path. What only TARGET has is
+    deleted with --delete, and else kept.
     """
     if not events:
         raise ConfigError("--events: write the name of an event source")
