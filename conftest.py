@@ -17,6 +17,7 @@ pytest_plugins = [
     "tests.servers.proxy",
     "tests.servers.azurite",
     "tests.servers.gcs",
+    "tests.servers.pubsub",
     "tests.servers.ftp",
 ]
 
@@ -24,6 +25,9 @@ pytest_plugins = [
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what `nox -s soak` says: the same tests at length, with other dice."""
     parser.addoption("--soak", action="store_true", help="let the tests that have no end go on for long")
+    parser.addoption(
+        "--soak-seconds", type=float, default=300.0, help="for how long each of the tests of watching goes on then"
+    )
     parser.addoption("--seed", type=int, default=0, help="what the tests that throw dice begin with")
 
 

@@ -22,7 +22,11 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Clien
 
 @dataclasses.dataclass(slots=True)
 class Request:
-    """A request as it arrived. Header names are lower-case; `path` is still percent-encoded."""
+    """A request as it arrived. Header names are lower-case; `path` is still percent-encoded.
+
+    Attributes:
+        connected: tells whether whoever asks still waits for the answer.
+    """
 
     method: str
     target: str
@@ -30,6 +34,7 @@ class Request:
     body: bytes | bytearray = b""
     path: str = ""
     query: dict[str, str] = dataclasses.field(default_factory=dict)
+    connected: Callable[[], bool] = lambda: True
 
     def __post_init__(self) -> None:
         self.path, _, query = self.target.partition("?")
@@ -100,6 +105,7 @@ class HttpServer:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for request in _Requests(connection):
+                request.connected = functools.partial(_is_open, connection)
                 _send(connection, request, self._answer(request))
                 if request.headers.get("connection", "").lower() == "close":
                     break
@@ -183,6 +189,16 @@ class _Requests:
                 return None
             whole += memoryview(chunk)[:size]
         return None
+
+
+def _is_open(connection: socket.socket) -> bool:
+    """Tell whether the other side has not closed a connection."""
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _send(connection: socket.socket, request: Request, response: Response) -> None:

@@ -18,6 +18,7 @@ from tests.servers.gcs_errors import Refusal, invalid, required
 from tests.servers.gcs_fields import chosen
 from tests.servers.gcs_http import Request, Response, decoded
 from tests.servers.gcs_listing import page
+from tests.servers.gcs_notifications import AGENT
 from tests.servers.gcs_objects import Stored, merged
 from tests.servers.gcs_store import Bucket, Store
 from tests.servers.gcs_tokens import Tokens
@@ -63,7 +64,7 @@ class Service:
         except UnicodeError:
             return invalid("The request's URL is not UTF-8.").response(media=media)
 
-    def _routed(self, request: Request) -> Response:  # noqa: PLR0911 - the table of all paths
+    def _routed(self, request: Request) -> Response:  # noqa: PLR0911, PLR0912 - the table of all paths
         api, _, rest = request.path.partition("/storage/v1")
         if api == "/batch":
             return batch(request, self.answer)
@@ -77,6 +78,10 @@ class Service:
                 return self._buckets(request)
             case ("", _, "b", name):
                 return self._one_bucket(name, request)
+            case ("", "GET", "projects", _, "serviceAccount"):
+                return _json({"kind": "storage#serviceAccount", "email_address": AGENT}, request)
+            case ("", _, "b", name, "notificationConfigs", *rest) if len(rest) < 2:
+                return self._notifications(self._bucket(name, request), rest, request)
             case ("", "GET", "b", name, "o"):
                 return self._list(name, request)
             case ("", "POST", "b", name, "o"):
@@ -138,9 +143,9 @@ class Service:
                 case "GET" | "HEAD":
                     pass
                 case "PATCH":
-                    found.change(merged(found.fields, json_body(request.body)))
+                    _change(bucket, found, merged(found.fields, json_body(request.body)))
                 case "PUT":
-                    found.change(merged({}, json_body(request.body)))
+                    _change(bucket, found, merged({}, json_body(request.body)))
                 case "DELETE":
                     check_kept(bucket, found)
                     bucket.remove(found, for_good="generation" in query or not bucket.versioned)
@@ -148,6 +153,21 @@ class Service:
                 case _:
                     raise Refusal(405, "methodNotAllowed", "Method Not Allowed")
             return self._made(found, request)
+
+    def _notifications(self, bucket: Bucket, identity: list[str], request: Request) -> Response:
+        configs = bucket.notifications
+        with self.store.lock:
+            match (request.method, *identity):
+                case ("GET",):
+                    return _json(configs.list(), request)
+                case ("POST",):
+                    return _json(configs.insert(json_body(request.body), self.url), request)
+                case ("GET", one):
+                    return _json(configs.get(one), request)
+                case ("DELETE", one):
+                    configs.delete(one)
+                    return Response(204)
+        raise Refusal(405, "methodNotAllowed", "Method Not Allowed")
 
     def _copy(self, how: str, source: tuple[str, str], target: tuple[str, str], request: Request) -> Response:
         self._bucket(source[0], request)
@@ -195,6 +215,11 @@ class Service:
                 case _:
                     raise Refusal(405, "methodNotAllowed", "Method Not Allowed")
             return _json(bucket.resource(self.url), request)
+
+
+def _change(bucket: Bucket, stored: Stored, fields: dict[str, Any]) -> None:
+    stored.change(fields)
+    bucket.notifications.tell("OBJECT_METADATA_UPDATE", stored)
 
 
 def _json(resource: dict[str, Any], request: Request) -> Response:

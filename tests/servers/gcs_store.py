@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.servers.gcs_errors import Refusal, no_such_bucket, no_such_object
+from tests.servers.gcs_notifications import Notifications, Publisher
 from tests.servers.gcs_objects import WRITABLE, Hashes, Stored, now, varint
 
 
@@ -21,10 +22,12 @@ class Bucket:
         live: the live objects.
         keys: their names as UTF-8, in order.
         noncurrent: older generations by name, oldest first; kept while versioning is on.
+        notifications: who is told of what changes.
     """
 
-    def __init__(self, name: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, settings: Mapping[str, Any], publisher: Publisher) -> None:
         self.name = name
+        self.notifications = Notifications(name, publisher)
         self.settings = {key: value for key, value in settings.items() if value is not None}
         self.created = now()
         self.metageneration = 1
@@ -64,21 +67,23 @@ class Bucket:
         if replaced is None:
             bisect.insort(self.keys, stored.name.encode())
         else:
-            self._retire(replaced)
+            self._retire(replaced, overwrittenByGeneration=stored.generation)
         self.live[stored.name] = stored
+        also = {} if replaced is None else {"overwroteGeneration": replaced.generation}
+        self.notifications.tell("OBJECT_FINALIZE", stored, **also)
 
     def remove(self, stored: Stored, *, for_good: bool) -> None:
         """Take a generation away; the live one of a versioned bucket becomes noncurrent unless it goes `for_good`."""
         if self.live.get(stored.name) is stored:
             del self.live[stored.name]
             del self.keys[bisect.bisect_left(self.keys, stored.name.encode())]
-            if not for_good:
-                self._retire(stored)
+            self._retire(stored, for_good=for_good)
             return
         older = self.noncurrent[stored.name]
         older.remove(stored)
         if not older:
             del self.noncurrent[stored.name]
+        self.notifications.tell("OBJECT_DELETE", stored)
 
     def resource(self, url: str) -> dict[str, Any]:
         """Return what the API says of the bucket."""
@@ -98,10 +103,12 @@ class Bucket:
             **self.settings,
         }
 
-    def _retire(self, stored: Stored) -> None:
-        if self.versioned:
+    def _retire(self, stored: Stored, *, for_good: bool = False, **also: int) -> None:
+        kept = self.versioned and not for_good
+        if kept:
             stored.retire()
             self.noncurrent.setdefault(stored.name, []).append(stored)
+        self.notifications.tell("OBJECT_ARCHIVE" if kept else "OBJECT_DELETE", stored, **also)
 
 
 class Store:
@@ -109,11 +116,13 @@ class Store:
 
     Attributes:
         lock: is held by whoever looks at something and then changes it.
+        publisher: sends notifications.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.buckets: dict[str, Bucket] = {}
+        self.publisher = Publisher()
         self._last = 0
 
     def bucket(self, name: str) -> Bucket:
@@ -140,7 +149,7 @@ class Store:
                     "conflict",
                     "Your previous request to create the named bucket succeeded and you already own it.",
                 )
-            self.buckets[name] = Bucket(name, settings)
+            self.buckets[name] = Bucket(name, settings, self.publisher)
             return self.buckets[name]
 
     def add(

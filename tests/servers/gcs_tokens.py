@@ -20,6 +20,7 @@ from tests.servers.gcs_http import Request, Response, parse_query
 
 PROJECT = "project-for-tests"
 EMAIL = f"tester@{PROJECT}.iam.gserviceaccount.com"
+_EVERYTHING = "auth/cloud-platform"
 _KEY_ID = "key-for-tests"
 AUDIENCE = "https://oauth2.googleapis.com/token"
 """For whom a claim is meant, wherever the endpoint is."""
@@ -36,7 +37,7 @@ class Tokens:
 
     def __init__(self, *accepted: str, lifetime: int = 3600) -> None:
         self._lock = threading.Lock()
-        self._accepted = set(accepted)
+        self._accepted = dict.fromkeys(accepted, _EVERYTHING)
         self.lifetime = lifetime
         self.issued = 0
         self.url = ""
@@ -44,7 +45,7 @@ class Tokens:
     def accept(self, token: str) -> None:
         """Let a token be valid."""
         with self._lock:
-            self._accepted.add(token)
+            self._accepted[token] = _EVERYTHING
 
     def expire(self) -> None:
         """Let every token so far be valid no longer."""
@@ -64,13 +65,15 @@ class Tokens:
             "token_uri": f"{self.url}/token",
         }
 
-    def check(self, request: Request) -> None:
-        """Raise `Refusal` unless the request bears a valid token."""
+    def check(self, request: Request, scope: str = "devstorage") -> None:
+        """Raise `Refusal` unless the request bears a valid token, which was given for a scope."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if not token:
             raise _unauthorized("required", "Login Required", "")
         if kind.lower() != "bearer" or token not in self._accepted:
             raise _unauthorized("authError", "Invalid Credentials", ', error="invalid_token"')
+        if scope not in self._accepted[token] and _EVERYTHING not in self._accepted[token]:
+            raise Refusal(403, "insufficientPermissions", "Request had insufficient authentication scopes.")
 
     def give(self, request: Request) -> Response:
         """Answer a request for a token."""
@@ -81,7 +84,7 @@ class Tokens:
             return Response(400, json.dumps(body).encode(), {"content-type": "application/json; charset=UTF-8"})
         token = f"ya29.{uuid.uuid4().hex}"
         with self._lock:
-            self._accepted.add(token)
+            self._accepted[token] = _scopes(form["assertion"])
             self.issued += 1
         body = {"access_token": token, "expires_in": self.lifetime, "token_type": "Bearer"}
         return Response(200, json.dumps(body).encode(), {"content-type": "application/json; charset=UTF-8"})
@@ -96,9 +99,15 @@ class Tokens:
             return f"Invalid JWT: {error}"
         if claims["iss"] != EMAIL:
             return "Invalid grant: account not found"
-        if "devstorage" not in claims.get("scope", "") and "cloud-platform" not in claims.get("scope", ""):
+        if not any(known in claims.get("scope", "") for known in ("devstorage", "auth/pubsub", _EVERYTHING)):
             return "Invalid scope"
         return None if claims["exp"] > time.time() else "Token expired"
+
+
+def _scopes(assertion: str) -> str:
+    from google.auth import jwt
+
+    return str(jwt.decode(assertion, verify=False)["scope"])
 
 
 def _unauthorized(reason: str, message: str, why: str) -> Refusal:
