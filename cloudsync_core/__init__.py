@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloudsync_core.api.mirroring import mirror, open_backend
     from cloudsync_core.api.releases import Releases, release
     from cloudsync_core.api.subscribing import Subscription
+    from cloudsync_core.api.watching import Watch, watch
     from cloudsync_core.backend import Backend
     from cloudsync_core.body import Body, ObjectReader
     from cloudsync_core.capabilities import Capabilities
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         PublishJob,
         ReleaseJob,
         SubscribeJob,
+        WatchJob,
     )
     from cloudsync_core.errors import CloudSyncError, DeliveryError
     from cloudsync_core.models import (
@@ -62,6 +64,7 @@ _HOMES = {
     "api.mirroring": ("mirror", "open_backend"),
     "api.releases": ("Releases", "release"),
     "api.subscribing": ("Subscription",),
+    "api.watching": ("Watch", "watch"),
     "backend": ("Backend",),
     "body": ("Body", "ObjectReader"),
     "capabilities": ("Capabilities",),
@@ -79,6 +82,7 @@ _HOMES = {
         "PublishJob",
         "ReleaseJob",
         "SubscribeJob",
+        "WatchJob",
     ),
     "errors": ("CloudSyncError", "DeliveryError"),
     "models": (
@@ -142,10 +146,13 @@ __all__ = [
     "Subscription",
     "Update",
     "Version",
+    "Watch",
+    "WatchJob",
     "fetch_release",
     "mirror",
     "open_backend",
     "release",
+    "watch",
 ]
 
 
