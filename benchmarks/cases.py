@@ -31,6 +31,7 @@ class Scene:
         check: raises `WrongResultError` unless it was done; it is given what the command printed.
         server: with which.
         prime: do it once before it is measured.
+        between: is called after that.
         seconds: returns what counts as the time, by default from the start of the program to its end.
     """
 
@@ -38,6 +39,7 @@ class Scene:
     check: Callable[[str], None]
     server: Server | None = None
     prime: bool = False
+    between: Callable[[], None] | None = None
     seconds: Callable[[Usage], float] = operator.attrgetter("wall")
 
 
@@ -242,6 +244,6 @@ class Version(Case):
         return Scene([stage.programs[tool.family], argument], lambda _: None)
 
 
-def scaled(number: int, scale: float) -> int:
+def scaled(number: float, scale: float) -> int:
     """Return how many of `number` things are done at a scale."""
     return max(1, round(number * scale))

@@ -68,6 +68,8 @@ class Play:
         scene = case.scene(tool, stack.enter_context(self.theatre.stage(counting=counting)))
         if scene.prime:
             self._run(scene)
+            if scene.between is not None:
+                scene.between()
         return scene
 
     def _take(self, result: CaseResult, tool: Tool, number: int, scene: Scene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.cases import BucketToBucket, Case, Deletes, Download, Listings, NothingToDo, Plan, Upload, Version
+from benchmarks.publishing import NextRelease, Updates
 from benchmarks.tools import ADLFS, AWS, CLOUDSYNC, FSSPEC, GCSFS, RCLONE, RCLONE_32, S5CMD, S5CMD_32
 
 GO_TOOLS = (RCLONE, RCLONE_32, S5CMD, S5CMD_32)
@@ -75,6 +76,72 @@ CASES: tuple[Case, ...] = (
         kind(name=f"{cloud}-{way}", title="{count} x {size} " + way, files=2_000, size=4096, server=server, tools=tools)
         for cloud, server, tools in (("azure", "azurite", (CLOUDSYNC, ADLFS)), ("gcs", "gcs", (CLOUDSYNC, GCSFS)))
         for way, kind in (("up", Upload), ("down", Download))
+    ),
+    Updates(
+        name="channel-publish",
+        title="{count} updates of 1 KiB, each an object, published by 4 processes",
+        updates=5_000,
+        subscribers=0,
+        seconds="publishing",
+        tools=(CLOUDSYNC,),
+        quick=True,
+    ),
+    Updates(
+        name="channel-deliver",
+        title="{count} updates of 1 KiB, each an object, delivered to each of 4 processes",
+        updates=5_000,
+        beforehand=True,
+        seconds="receiving",
+        tools=(CLOUDSYNC,),
+        quick=True,
+    ),
+    Updates(
+        name="channel-both",
+        title="{count} updates of 1 KiB, each an object, from 4 processes to 4 others as they are published",
+        updates=5_000,
+        interval=0.5,
+        seconds="receiving",
+        tools=(CLOUDSYNC,),
+    ),
+    Updates(
+        name="channel-batches",
+        title="{count} updates of 1 KiB, 100 in an object, from 4 processes to 4 others as they are published",
+        updates=20_000,
+        batch=100,
+        interval=0.5,
+        seconds="receiving",
+        tools=(CLOUDSYNC,),
+    ),
+    Updates(
+        name="channel-latency",
+        title="the median wait of {count} updates from publishing to each of 4 callbacks, looking every second",
+        updates=240,
+        interval=1.0,
+        pace=0.15,
+        seconds="wait",
+        tools=(CLOUDSYNC,),
+    ),
+    *(
+        Updates(
+            name=f"channel-{name}",
+            title="{count} updates of 1 KiB, 100 in an object, from 4 processes to 1",
+            updates=updates,
+            batch=100,
+            subscribers=1,
+            seconds="receiving",
+            interval=0.5,
+            tools=(CLOUDSYNC,),
+        )
+        for name, updates in (("long", 100_000), ("short", 10_000))
+    ),
+    NextRelease(
+        name="release",
+        title="a release of {count} x {size}, of which every hundredth is another than in the one before",
+        files=10_000,
+        size=4096,
+        changed=100,
+        tools=(CLOUDSYNC,),
+        quick=True,
     ),
     Version(
         name="startup-version",

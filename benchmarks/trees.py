@@ -53,6 +53,15 @@ class Tree:
             os.link(self.root / key, path)
         return root
 
+    def change(self, root: Path, *, files: int) -> dict[str, str]:
+        """Write other bytes into some files of a directory that `link` has made; return their new digests."""
+        digests = {}
+        for number, key in enumerate(list(self.digests)[:: max(1, self.files // files)][:files], self.files):
+            (root / key).unlink()
+            digests[key] = _write(root / key, number, self.size)
+            os.utime(root / key, ns=(_MTIME_NS + 1_000_000_000, _MTIME_NS + 1_000_000_000))
+        return digests
+
 
 def digests_below(root: Path) -> dict[str, str]:
     """Return the MD5 of every file below `root`, by its path there."""
