@@ -1,5 +1,6 @@
 """Stores behind a proxy, a plugin that tells of changes as badly as can be, and processes that watch."""
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -64,22 +65,21 @@ class Cloud:
 
 @pytest.fixture
 def cloud(request, tmp_path):
-    """Return a function that makes a place in a store, given by its name in `STORES`."""
-    proxies = []
+    """Return a function that makes a place in a store, given by its name in `STORES`, and some ways to reach it."""
+    with contextlib.ExitStack() as stack:
 
-    def make(name):
-        store = STORES[name]
-        server = request.getfixturevalue(store.fixture)
-        place = store.place(server, tmp_path)
-        proxy = proxy_before(server)
-        running = proxy.__enter__()
-        proxies.append(proxy)
-        reached = {**place.options, **{key: running.server.options[key] for key in server.options}}
-        return Cloud(running, DIALECTS[name](), place.url, reached, place.options)
+        def make(name, ways=1):
+            store = STORES[name]
+            server = request.getfixturevalue(store.fixture)
+            place = store.place(server, tmp_path)
+            found = []
+            for _ in range(ways):
+                proxy = stack.enter_context(proxy_before(server))
+                reached = {**place.options, **{option: proxy.server.options[option] for option in server.options}}
+                found.append(Cloud(proxy, DIALECTS[name](), place.url, reached, place.options))
+            return found
 
-    yield make
-    for proxy in proxies:
-        proxy.__exit__(None, None, None)
+        yield make
 
 
 @pytest.fixture(scope="session")

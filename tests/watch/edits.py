@@ -52,9 +52,7 @@ class Edits:
         self._number += 1
         # Some of equal length, so that the length tells nothing.
         length = self._dice.choice([8, 8, 8, 0, 2000, LARGE])
-        return (
-            f"{self._number:08}".encode().ljust(length, b".")[:length] if length != 8 else f"{self._number:08}".encode()
-        )
+        return f"{self._number:08}".encode().ljust(length, b".")[:length]
 
     def _write(self, key):
         self.place.write(key, self._content(), self._dice)

@@ -7,6 +7,7 @@ knows of none while it loses hints is the worst that there is.
 import heapq
 import itertools
 import random
+import threading
 import time
 
 from cloudsync_core.event_source import EventSource, Hints, Watched
@@ -52,13 +53,14 @@ class Unreliable(EventSource):
         self._options = options
         self._dice = random.Random()
         self._numbers = itertools.count()
+        self._closed = threading.Event()
         self._late: list[tuple[float, int, Hints]] = []
         pace = PollOptions(interval=options.interval, slowest=options.interval)
         self._inner = LocalEvents(watched) if watched.location.scheme == "file" else PollEvents(watched, pace)
 
     def wait(self, timeout: float) -> Hints | None:
         until = time.monotonic() + timeout
-        while True:
+        while not self._closed.is_set():
             now = time.monotonic()
             if self._late and self._late[0][0] <= now:
                 return heapq.heappop(self._late)[2]
@@ -67,9 +69,11 @@ class Unreliable(EventSource):
             if hints is not None:
                 self._take(hints)
             elif time.monotonic() >= until:
-                return None
+                break
+        return None
 
     def close(self) -> None:
+        self._closed.set()
         self._inner.close()
 
     def _take(self, hints: Hints) -> None:
