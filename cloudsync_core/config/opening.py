@@ -101,11 +101,18 @@ def open_events(
     with _placing(loaded, (*at, "source")):
         place, options = _resolved(location, plugins=plugins, loaded=loaded, resolver=resolver, at=(*at, "source"))
         checked = plugins.options_model(place.scheme).model_validate(options)
-    name = ("local" if place.scheme == "file" else "poll") if events.source == "auto" else events.source
+    name = event_source_name(events, place)
     defaults = {"interval": min(interval, PollOptions().interval), "slowest": interval} if name == "poll" else {}
     with _placing(loaded, (*at, "events")):
         found = resolver.resolve(events.options, *at, "events", "options")
         return plugins.event_source(name, Watched(place, backend, checked, prune), {**defaults, **found})
+
+
+def event_source_name(events: EventsConfig, place: Location) -> str:
+    """Return the name of the event source that watches a place, also where the choice is left to cloudsync."""
+    if events.source != "auto":
+        return events.source
+    return "local" if place.scheme == "file" else "poll"
 
 
 @contextlib.contextmanager

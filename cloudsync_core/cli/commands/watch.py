@@ -10,6 +10,7 @@ import click
 from cloudsync_core.cli import options
 from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
+from cloudsync_core.cli.hearing import check_hearing
 from cloudsync_core.cli.jobs import jobs_without_file
 from cloudsync_core.cli.together import run_together
 from cloudsync_core.config.environment import default_state_path
@@ -46,6 +47,18 @@ NAME = "watch"
 )
 @click.option("--once", is_flag=True, help="Catch up, and end.")
 @click.option(
+    "--check",
+    is_flag=True,
+    help="Write a probe to SOURCE, wait until it is heard of, remove it, and end. Nothing is written to TARGET.",
+)
+@click.option(
+    "--check-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    metavar="SECONDS",
+    help="How long --check waits. [default: 60]",
+)
+@click.option(
     "--state",
     metavar="PATH",
     help="The file that remembers what the sides were when last known equal, and what may have changed. "
@@ -62,6 +75,8 @@ def watch(
     events: str,
     event_options: tuple[str, ...],
     once: bool,
+    check: bool,
+    check_timeout: float,
     state: str | None,
     **given: Any,
 ) -> int:
@@ -76,6 +91,8 @@ def watch(
     job = options.job_of(
         source, target, source_options, target_options, given, backup_options=backup_options, model=WatchJob
     )
+    if check:
+        return check_hearing(console, job, NAME, timeout=check_timeout)
     path = default_state_path(job.source.url, job.target.url) if state is None else Path(state)
     with jobs_without_file(console, path, dry_run=False) as jobs:
         jobs.once = once
