@@ -34,7 +34,7 @@ from cloudsync_core.backends.objectstore.wire import Answer, Request, Wire
 from cloudsync_core.errors import ConfigError
 from cloudsync_gcs import operations
 from cloudsync_gcs.config import GCSOptions
-from cloudsync_gcs.environment import USER_AGENT, Environment
+from cloudsync_gcs.environment import STORAGE, USER_AGENT, Environment, Service
 from cloudsync_gcs.errors import UNAUTHORISED, Refusal
 from cloudsync_gcs.signing import authorising
 
@@ -73,6 +73,11 @@ class Connection:
 
     Opening it asks nothing of the server.
 
+    Args:
+        options: how it is reached.
+        location: for messages.
+        service: whose server it is.
+
     Raises:
         ConfigError: the options or the environment cannot be used.
 
@@ -82,9 +87,9 @@ class Connection:
         is_google: whether it is one of Google's.
     """
 
-    def __init__(self, options: GCSOptions, location: str) -> None:
+    def __init__(self, options: GCSOptions, location: str, service: Service = STORAGE) -> None:
         self._options = options
-        self._environment = Environment(options, location)
+        self._environment = Environment(options, location, service)
         self.url = self._environment.url
         self.endpoint = self._environment.endpoint
         self.is_google = self._environment.is_google

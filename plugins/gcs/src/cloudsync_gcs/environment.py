@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 import datetime as dt
 import os
 import threading
@@ -25,6 +26,25 @@ USER_AGENT = "cloudsync-gcs"
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 """What an access token must allow (https://cloud.google.com/storage/docs/oauth-scopes)."""
 
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Service:
+    """One of Google's services.
+
+    Attributes:
+        url: where it answers.
+        emulator: the variable that names another server in its place.
+        scope: what an access token must allow.
+    """
+
+    url: str
+    emulator: str
+    scope: str
+
+
+STORAGE = Service(GOOGLE, "STORAGE_EMULATOR_HOST", SCOPE)
+"""Google Cloud Storage."""
+
 EARLY = 240.0
 """Seconds before its end at which a token is replaced, or a quarter of its life where that is less."""
 
@@ -40,6 +60,7 @@ class Environment:
     Args:
         options: the location's; each wins over the environment.
         location: for messages.
+        service: which is reached; its own `endpoint_url` is taken to be in the options.
 
     Raises:
         ConfigError: the options or the environment cannot be used.
@@ -51,17 +72,17 @@ class Environment:
         project: for gcsfs, `None` where nobody names one.
     """
 
-    def __init__(self, options: GCSOptions, location: str) -> None:
-        emulator = os.environ.get("STORAGE_EMULATOR_HOST", "").strip()
+    def __init__(self, options: GCSOptions, location: str, service: Service = STORAGE) -> None:
+        emulator = os.environ.get(service.emulator, "").strip()
         if options.endpoint_url is not None:
             self.url = options.endpoint_url
         else:
-            self.url = emulator if "://" in emulator else f"http://{emulator}" if emulator else GOOGLE
+            self.url = emulator if "://" in emulator else f"http://{emulator}" if emulator else service.url
         try:
             server = server_of(self.url)
         except ValueError as error:
             raise ConfigError(
-                f"{location}: STORAGE_EMULATOR_HOST: {error}", hint="Set it to an address such as 127.0.0.1:4443."
+                f"{location}: {service.emulator}: {error}", hint="Set it to an address such as 127.0.0.1:4443."
             ) from error
         host = _LOOPBACK.get(server.host, server.host)
         self.endpoint = host if server.port == DEFAULT_PORTS[server.scheme] else f"{host}:{server.port}"
@@ -71,7 +92,7 @@ class Environment:
         if options.token is not None:
             self._tokens: _Tokens | None = _FixedToken(options.token.get_secret_value())
         elif named or not (options.anonymous or urlsplit(self.url).scheme == "http"):
-            self._tokens = _GoogleTokens(options, location)
+            self._tokens = _GoogleTokens(options, location, service.scope)
         else:
             # Nobody's default credentials go over plain HTTP.
             self._tokens = None
@@ -131,8 +152,9 @@ class _GoogleTokens(_Tokens):
         ConfigError: the file of the options holds no key.
     """
 
-    def __init__(self, options: GCSOptions, location: str) -> None:
+    def __init__(self, options: GCSOptions, location: str, scope: str) -> None:
         self._options = options
+        self._scopes = [scope]
         self._key = _key(options, location)
         self._lock = threading.Lock()
         self._credentials: Credentials | None = None
@@ -196,9 +218,9 @@ class _GoogleTokens(_Tokens):
         session.verify = str(self._options.ca_bundle) if self._options.ca_bundle else self._options.verify_tls
         transport = Request(session)
         if self._key is not None:
-            made = ServiceAccount.from_service_account_info(self._key, scopes=[SCOPE])  # type: ignore[no-untyped-call]
+            made = ServiceAccount.from_service_account_info(self._key, scopes=self._scopes)  # type: ignore[no-untyped-call]
             return made, transport
-        credentials, _ = google.auth.default(scopes=[SCOPE], request=transport)
+        credentials, _ = google.auth.default(scopes=self._scopes, request=transport)
         return credentials, transport
 
 
