@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.channels.process import forks
 from tests.channels.receiving import Receiver
 from tests.engine.stores import memory
 from tests.equivalence.stores import STORES
@@ -33,3 +34,10 @@ def receive(memory_channel, tmp_path):
 def receive_anywhere(channel, tmp_path):
     """What receives from the channel in each store."""
     return Receiver(channel, tmp_path / "state.db")
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """What starts publishers and subscribers that may be killed."""
+    with forks() as running:
+        yield running

@@ -1,20 +1,25 @@
-"""A publisher or a subscriber that may be killed at any moment: `python -m tests.channels.process ROLE ORDER`.
+"""Publishers and subscribers that may be killed at any moment: `python -m tests.channels.process`.
 
-An order is a JSON object. Both write what they do into a log, a line at a time; SIGTERM ends them well.
+All that they import is imported once; each is then a process of its own, forked while there is a single thread. An
+order is a line of JSON, and so is the answer. They write what they do into a log, a line at a time; SIGTERM ends them
+well.
 """
 
 import contextlib
 import dataclasses
+import gc
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cloudsync_core import crashpoints
 from cloudsync_core.api import open_backend
@@ -28,6 +33,11 @@ from cloudsync_core.layers.retry import Retry, RetryPolicy
 TOPICS = ("a", "b/c", "d")
 LARGE = 100_000
 """Bytes of content that goes beside its update."""
+
+_MODULES = (
+    "cloudsync_core.backends.file",
+    *(f"cloudsync_{name}.{module}" for name in ("s3", "azure", "gcs") for module in ("plugin", "config", "backend")),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +69,56 @@ class Order:
     refused: str = ""
 
 
-def start(role: str, order: Order) -> subprocess.Popen[bytes]:
-    """Start a process."""
-    command = [sys.executable, "-m", "tests.channels.process", role, json.dumps(dataclasses.asdict(order))]
-    with Path(f"{order.log}.err").open("ab") as errors:
-        return subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=errors, stderr=errors)
+class Process:
+    """A publisher or a subscriber, as the one that started it sees it."""
+
+    def __init__(self, forks: "Forks", pid: int) -> None:
+        self._forks = forks
+        self._pid = pid
+        self._code: int | None = None
+
+    def wait(self, seconds: float) -> int | None:
+        """Return its exit code, negative where a signal ended it; `None` if it goes on for longer than that."""
+        if self._code is None:
+            self._code = self._forks.ask({"wait": self._pid, "seconds": seconds})
+        return self._code
+
+    def send(self, number: int) -> None:
+        """Send it a signal, unless it is known to have ended."""
+        # Nobody else gets its number before somebody has waited for it.
+        if self._code is None:
+            os.kill(self._pid, number)
+
+
+class Forks:
+    """The process that forks, as the tests see it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def start(self, role: str, order: Order) -> Process:
+        """Start a process: a "publisher", or a "subscriber"."""
+        return Process(self, self.ask({"role": role, "order": dataclasses.asdict(order)}))
+
+    def ask(self, question: Mapping[str, Any]) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+
+@contextlib.contextmanager
+def forks() -> Iterator[Forks]:
+    """Start the process that forks, for the length of the block; those that are left of it are killed."""
+    command, pipe = [sys.executable, "-m", __spec__.name], subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=Path(__file__).parents[2], text=True, stdin=pipe, stdout=pipe, start_new_session=True
+    ) as process:
+        try:
+            yield Forks(process)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def log_lines(path: str) -> list[list[str]]:
@@ -128,14 +183,53 @@ def _subscribe(order: Order, stop: threading.Event) -> None:
         subscriber.run(order.interval, once=order.once)
 
 
-def main() -> None:
-    order = Order(**json.loads(sys.argv[2]))
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    if order.crash_at:
-        crashpoints.arm(order.crash_at)
-    {"publisher": _publish, "subscriber": _subscribe}[sys.argv[1]](order, stop)
+def _serve() -> None:
+    for module in _MODULES:
+        __import__(module)
+    # What is never looked at by the collector is never copied for a child.
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        question = json.loads(line)
+        if "wait" in question:
+            answer = _ended(question["wait"], question["seconds"])
+        else:
+            assert threading.active_count() == 1, "a fork would leave the other threads out"
+            answer = os.fork()
+            if not answer:
+                _be(question["role"], Order(**question["order"]))
+        print(json.dumps(answer), flush=True)
+
+
+def _ended(child: int, seconds: float) -> int | None:
+    descriptor = os.pidfd_open(child)
+    try:
+        if not select.select([descriptor], [], [], seconds)[0]:
+            return None
+    finally:
+        os.close(descriptor)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _be(role: str, order: Order) -> NoReturn:
+    """Do what is ordered in this process, which ends by it."""
+    code = 70
+    try:
+        said = os.open(f"{order.log}.err", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for number, descriptor in enumerate((os.open(os.devnull, os.O_RDONLY), said, said)):
+            os.dup2(descriptor, number)
+        stop = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+        if order.crash_at:
+            crashpoints.arm(order.crash_at)
+        {"publisher": _publish, "subscriber": _subscribe}[role](order, stop)
+        code = 0
+    except BaseException:  # noqa: BLE001 - a child of a fork must not go on as its parent does
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":
-    main()
+    _serve()

@@ -8,7 +8,7 @@ from cloudsync_core.api import open_backend
 from cloudsync_core.channels import pruning
 from cloudsync_core.channels.publisher import Message, Publisher
 from cloudsync_core.crashpoints import EXIT_CODE
-from tests.channels.process import Order, log_lines, start
+from tests.channels.process import Order, log_lines
 from tests.channels.test_pruning import HOUR, a_day_later, payloads, put_payload, texts
 from tests.channels.writing import moment, put
 
@@ -38,9 +38,10 @@ def order(tmp_path):
     )
 
 
-def run(order, crash_at=""):
-    with start("subscriber", dataclasses.replace(order, crash_at=crash_at)) as process:
-        return process.wait(60)
+@pytest.fixture
+def run(order, processes):
+    """Run the subscriber until it ends, or dies at a point, and return its exit code."""
+    return lambda crash_at="": processes.start("subscriber", dataclasses.replace(order, crash_at=crash_at)).wait(60)
 
 
 def delivered(order):
@@ -59,10 +60,10 @@ def delivered(order):
         ("subscription.registered:2", [0, 1, 2, 3], []),
     ],
 )
-def test_only_what_was_in_hand_comes_again(order, point, before, again):
-    assert run(order, point) == EXIT_CODE
+def test_only_what_was_in_hand_comes_again(order, run, point, before, again):
+    assert run(point) == EXIT_CODE
     assert delivered(order) == before
-    assert run(order) == 0
+    assert run() == 0
     rest = [number for number in range(4) if number not in before]
     assert delivered(order) == [*before, *again, *rest]
 

@@ -3,17 +3,18 @@
 import collections
 import dataclasses
 import random
+import signal
 import time
 from pathlib import Path
 
 import pytest
 
 from cloudsync_core.channels.scan import fetch, scan
-from tests.channels.process import Order, log_lines, start
+from tests.channels.process import Order, log_lines
 from tests.equivalence.stores import Place
 
 PUBLISHERS = SUBSCRIBERS = 4
-SECONDS, SOAK_SECONDS = 12.0, 900.0
+SECONDS, SOAK_SECONDS = 4.0, 900.0
 """For how long they are killed."""
 
 PATIENCE = 60.0
@@ -35,7 +36,8 @@ class Crowd:
         kills: how often each subscriber was killed.
     """
 
-    def __init__(self, place, folder, rnd):
+    def __init__(self, processes, place, folder, rnd):
+        self._processes = processes
         self._place = place
         self._rnd = rnd
         self.orders = {}
@@ -58,7 +60,7 @@ class Crowd:
         return next(order for order in self.orders.values() if order.name == name)
 
     def start(self, who, **changes):
-        self._running[who] = start(who[0], dataclasses.replace(self.orders[who], **changes))
+        self._running[who] = self._processes.start(who[0], dataclasses.replace(self.orders[who], **changes))
 
     def kill_some(self, seconds):
         """Kill one after the other, each now and then, and start it again at once."""
@@ -66,12 +68,12 @@ class Crowd:
             self.start(who)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            time.sleep(self._rnd.uniform(0.05, 0.6))
+            time.sleep(self._rnd.uniform(0.05, 0.3))
             who = self._rnd.choice(sorted(self.orders))
             process = self._running[who]
-            assert process.poll() is None, f"{who} has ended by itself: {self._said(who)}"
-            process.kill()
-            process.wait()
+            assert process.wait(0) is None, f"{who} has ended by itself: {self._said(who)}"
+            process.send(signal.SIGKILL)
+            assert process.wait(PATIENCE) == -signal.SIGKILL
             self.kills[who[1]] += 1
             self.start(who)
 
@@ -85,19 +87,19 @@ class Crowd:
 
     def close(self):
         for process in self._running.values():
-            process.kill()
-            process.wait()
+            process.send(signal.SIGKILL)
+            process.wait(PATIENCE)
 
     def _end_well(self, role):
         for who, process in self._running.items():
             if who[0] == role:
-                process.terminate()
+                process.send(signal.SIGTERM)
         self._wait(role)
 
     def _wait(self, role):
         for who, process in self._running.items():
             if who[0] == role:
-                assert process.wait(PATIENCE) in (0, -15), self._said(who)
+                assert process.wait(PATIENCE) in (0, -signal.SIGTERM), self._said(who)
 
     def _said(self, who):
         return Path(f"{self.orders[who].log}.err").read_text()[-3000:]
@@ -110,8 +112,8 @@ def place(request):
 
 
 @pytest.fixture
-def crowd(place, tmp_path, seed):
-    crowd = Crowd(place, tmp_path, random.Random(seed))
+def crowd(processes, place, tmp_path, seed):
+    crowd = Crowd(processes, place, tmp_path, random.Random(seed))
     yield crowd
     crowd.close()
 
