@@ -86,8 +86,10 @@ class Tally:
         self.waits: list[float] = []
 
     def __call__(self, update: Update) -> None:
-        """Receive an update."""
+        """Receive an update; after what was wrong, nothing counts."""
         self.ended = time.monotonic()
+        if self.wrong:
+            return
         publisher, number = int(update.publisher.rpartition("-")[2]), int(update.metadata["number"])
         if self._exchange.pace:
             self.waits.append(self.ended - float(update.metadata["at"]))
@@ -104,13 +106,8 @@ class Tally:
 def main() -> int:
     exchange = Exchange(**json.loads(sys.argv[1]))
     if len(sys.argv) > 2:
-        print(
-            json.dumps(
-                _publish(exchange, int(sys.argv[3]))
-                if sys.argv[2] == "publish"
-                else _receive(exchange, int(sys.argv[3]))
-            )
-        )
+        part, number = _PARTS[sys.argv[2]], int(sys.argv[3])
+        print(json.dumps(part(exchange, number)))
         return 0
     publishers = [("publish", number) for number in range(exchange.publishers if exchange.publishing else 0)]
     parts = publishers + [("receive", number) for number in range(exchange.subscribers)]
@@ -212,6 +209,9 @@ def _span(results: list[dict[str, Any]]) -> float:
     if not results:
         return 0.0
     return float(max(result["ended"] for result in results) - min(result["began"] for result in results))
+
+
+_PARTS = {"publish": _publish, "receive": _receive}
 
 
 if __name__ == "__main__":

@@ -100,6 +100,7 @@ CASES: tuple[Case, ...] = (
         title="{count} updates of 1 KiB, each an object, from 4 processes to 4 others as they are published",
         updates=5_000,
         interval=0.5,
+        server="synthetic",
         seconds="receiving",
         tools=(CLOUDSYNC,),
     ),

@@ -86,19 +86,50 @@ class Ratio(Target):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ceiling(Target):
-    """No more than so many seconds or bytes."""
+    """No more than so many seconds or bytes.
+
+    Attributes:
+        name: what the time is, where it is not that of the whole program.
+    """
 
     at_most: float
     quantity: Quantity = "wall"
+    name: str = ""
 
     @property
     def text(self) -> str:
-        return f"{_NAMES[self.quantity]} ≤ {_amount(self.at_most, self.quantity)}"
+        return f"{self.name or _NAMES[self.quantity]} ≤ {_amount(self.at_most, self.quantity)}"
 
     def _judge(self, case: CaseResult, results: Results) -> Judgement | None:
         del results
         ours = case.best(_CLOUDSYNC, self.quantity)
         return None if ours is None else _limited(ours, self.at_most, lambda value: _amount(value, self.quantity))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rate(Target):
+    """At least so many things a second.
+
+    Attributes:
+        count: how many are done at full size.
+        of: what they are.
+    """
+
+    at_least: float
+    count: int
+    of: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.of} a second ≥ {self.at_least:,.0f}"
+
+    def _judge(self, case: CaseResult, results: Results) -> Judgement | None:
+        seconds = case.best(_CLOUDSYNC)
+        if not seconds:
+            return None
+        rate = self.count * results.scale / seconds
+        missed = "" if rate >= self.at_least else f"{1 - rate / self.at_least:.0%}"
+        return Judgement(f"{rate:,.0f}", not missed, missed)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,19 +160,21 @@ class Requests(Target):
         why: what that shows.
         none_of: the unwanted kinds; or
         only: the others.
-        but: how many of them a whole run may make all the same, for its own objects: its lease, and what it tries out.
+        but: how many of them a run may make all the same.
+        but_for: what for: its own objects, by default, which are its lease, and what it tries out.
     """
 
     why: str = ""
     none_of: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     but: int = 0
+    but_for: str = "the run itself"
 
     @property
     def text(self) -> str:
         kinds = ", ".join(kind.upper() for kind in self.none_of or self.only)
         text = f"{self.why}no {kinds}" if self.none_of else f"{self.why}no requests but {kinds}"
-        return f"{text} but {self.but} for the run itself" if self.but else text
+        return f"{text} but {self.but} for {self.but_for}" if self.but else text
 
     def _judge(self, case: CaseResult, results: Results) -> Judgement | None:
         del results
@@ -200,6 +233,17 @@ TARGETS: tuple[Target, ...] = (
         for cloud, peer in (("azure", "adlfs"), ("gcs", "gcsfs"))
         for way in ("up", "down")
         for quantity in _TIME_AND_CPU
+    ),
+    Rate(case="channel-publish", at_least=500, count=5_000, of="updates"),
+    Rate(case="channel-deliver", at_least=2_000, count=20_000, of="deliveries"),
+    Ceiling(case="channel-latency", at_most=1.1, name="interval + 100 ms: median wait"),
+    Growth(case="channel-long", smaller="channel-short", at_most=10 * MIB),
+    Requests(
+        case="release",
+        why="what is new alone is sent: ",
+        none_of=("put", "part", "copy"),
+        but=110,
+        but_for="100 files, the manifest, the pointer and the run itself",
     ),
     Ceiling(case="startup-version", at_most=0.15),
     Ceiling(case="startup-no-op", at_most=0.60),

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from benchmarks import tables
 from benchmarks.clouds import serve_azurite, serve_gcs
+from benchmarks.exchange import Exchange
 from benchmarks.measuring import WrongResultError, run
 from benchmarks.results import CaseResult, Results, Run
 from benchmarks.runner import Play
@@ -24,7 +25,7 @@ from benchmarks.stage import Theatre
 from benchmarks.suite import CASES
 from benchmarks.synthetic.buckets import Names
 from benchmarks.synthetic.wire import Chunks
-from benchmarks.targets import MIB, TARGETS, Ceiling, Growth, Ratio, Requests
+from benchmarks.targets import MIB, TARGETS, Ceiling, Growth, Rate, Ratio, Requests
 from benchmarks.tools import RCLONE, MissingToolError, find_programs
 from benchmarks.trees import Tree, digests_below, expect
 
@@ -308,6 +309,8 @@ class TestJudging:
             (Ratio(case="case", peer="rclone", at_most=1.0, quantity="cpu"), "2.00 x", "100%"),
             (Ceiling(case="case", at_most=1.5), "2.00 s", "33%"),
             (Ceiling(case="case", at_most=100 * MIB, quantity="peak"), "90 MiB", ""),
+            (Rate(case="case", at_least=25, count=50, of="updates"), "25", ""),
+            (Rate(case="case", at_least=50, count=50, of="updates"), "25", "50%"),
             (Growth(case="case", smaller="small", at_most=20 * MIB), "30 MiB", "50%"),
             (Requests(case="case", only=("list",)), "3 LIST, 1 BUCKET, 1 HEAD", "1 HEAD"),
             (Requests(case="case", none_of=("get",)), "3 LIST, 1 BUCKET, 1 HEAD", ""),
@@ -321,10 +324,15 @@ class TestJudging:
         assert (judgement.measured, judgement.missed_by) == (measured, missed_by)
         assert judgement.met == (missed_by == "")
 
+    def test_a_rate_is_that_of_what_was_done(self):
+        target = Rate(case="case", at_least=50, count=50, of="updates")
+        assert target.judge(dataclasses.replace(results_of(CASE), scale=0.5)).measured == "12"
+
     @pytest.mark.parametrize(
         "target",
         [
             Ratio(case="other", peer="rclone", at_most=1),
+            Rate(case="other", at_least=1, count=1, of="updates"),
             Ratio(case="case", peer="aws", at_most=1),
             Growth(case="case", smaller="other", at_most=1),
         ],
@@ -443,6 +451,59 @@ class TestOtherClouds:
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
         with pytest.raises(MissingToolError, match=f"{missing} is not installed; `nox -s bench` installs it"):
             find_programs([missing], None)
+
+
+class TestPublishing:
+    def test_updates_and_releases_are_measured(self, tmp_path):
+        file = tmp_path / "results.json"
+        names = ("channel-publish", "channel-deliver", "release")
+        arguments = [part for name in names for part in ("--only", name)]
+        small = ("--scale", "0.02", "--rounds", "1", "--work", str(tmp_path))
+        finished = TestCommand.bench(*arguments, *small, "--json", str(file))
+        assert finished.returncode == 0, finished.stderr
+        published, delivered, released = Results.from_dict(json.loads(file.read_text())).cases
+        assert (published.title[:11], delivered.title[:11]) == ("100 updates", "100 updates")
+        assert all(0 < case.runs[0].wall < 60 for case in (published, delivered, released))
+        assert 100 <= published.requests["cloudsync"]["put"] < 150, "each update is an object of its own"
+        assert 400 <= delivered.requests["cloudsync"]["get"] < 450, "each subscriber receives all"
+        # Two of 200 files, the manifest and the pointer, and the lease.
+        assert 4 <= released.requests["cloudsync"]["put"] < 10
+
+    @staticmethod
+    def exchange(folder, **changes):
+        values = Exchange(
+            url=str(folder / "channel"),
+            options={},
+            state=str(folder),
+            publishers=2,
+            subscribers=2,
+            updates=3,
+            size=1024,
+        )
+        return run(
+            [sys.executable, ROOT / "benchmarks/exchange.py", json.dumps(dataclasses.asdict(values) | changes)],
+            env={"HOME": str(folder), "PATH": os.environ["PATH"]},
+            cwd=folder,
+            timeout=60,
+        )
+
+    def test_the_wait_is_from_publishing_to_the_callback(self, tmp_path):
+        said = json.loads(self.exchange(tmp_path, interval=0.3, pace=0.4, batch=2).output)
+        assert 0 < said["wait"] < said["receiving"]
+        assert 0.4 <= said["publishing"] < 30
+
+    def test_another_content_is_noticed(self, tmp_path):
+        self.exchange(tmp_path, subscribers=0)
+        with pytest.raises(WrongResultError, match=r"publisher-[01]: 0 has another content"):
+            self.exchange(tmp_path, publishing=False, size=1023)
+
+    def test_an_update_that_comes_twice_is_noticed(self, tmp_path):
+        self.exchange(tmp_path, subscribers=0)
+        [first, *_] = sorted((tmp_path / "channel/updates").rglob("*-publisher-0.json*"))
+        self.exchange(tmp_path, publishers=1, subscribers=0)
+        assert first.exists()
+        with pytest.raises(WrongResultError, match="publisher-0: 0 came where 3 was the next one"):
+            self.exchange(tmp_path, publishing=False)
 
 
 class TestCommand:
