@@ -79,9 +79,14 @@ class JobState:
         database: where it lies. What is noted in a read-only one is forgotten.
         number: the job in the database.
         lock: keeps other processes from running the job; closed at the end.
+
+    Attributes:
+        prompt: what is noted is written at once, with what was noted while the disk was busy, because another job is
+            to read it while this one goes on.
     """
 
     def __init__(self, database: Database, number: int, lock: IO[str] | None) -> None:
+        self.prompt = False
         self._database = database
         self._number = number
         self._lock = lock
@@ -175,7 +180,7 @@ class JobState:
         if self._database.read_only:
             return
         self._unsaved[key] = row
-        if len(self._unsaved) >= BATCH_LENGTH or time.monotonic() - self._saved_at > BATCH_SECONDS:
+        if self.prompt or len(self._unsaved) >= BATCH_LENGTH or time.monotonic() - self._saved_at > BATCH_SECONDS:
             self._hand_over()
 
     def _hand_over(self) -> None:
@@ -183,7 +188,8 @@ class JobState:
         if not self._unsaved:
             return
         if self._writer is None:
-            self._writer = _Writer(self._database, self._number)
+            waiting = BATCHES_WAITING * (BATCH_LENGTH if self.prompt else 1)
+            self._writer = _Writer(self._database, self._number, waiting)
         batch, self._unsaved = self._unsaved, {}
         self._writer.write(batch)
 
@@ -191,10 +197,10 @@ class JobState:
 class _Writer:
     """A thread that writes batches, in the order in which they come."""
 
-    def __init__(self, database: Database, number: int) -> None:
+    def __init__(self, database: Database, number: int, waiting: int) -> None:
         self._database = database
         self._number = number
-        self._batches: queue.Queue[Batch | None] = queue.Queue(BATCHES_WAITING)
+        self._batches: queue.Queue[Batch | None] = queue.Queue(waiting)
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="cloudsync-state", daemon=True)
         self._thread.start()
@@ -220,6 +226,7 @@ class _Writer:
         with contextlib.ExitStack() as stack:
             connection: sqlite3.Connection | None = None
             while (batch := self._batches.get()) is not None:
+                batch, taken = self._with_those_that_wait(batch)
                 try:
                     if self._failure is None:
                         connection = connection or stack.enter_context(self._database.another())
@@ -228,7 +235,23 @@ class _Writer:
                     # Nothing is written from here on: a later word about a key must not stand without those before it.
                     self._failure = error
                 finally:
+                    for _ in range(taken):
+                        self._batches.task_done()
+
+    def _with_those_that_wait(self, batch: Batch) -> tuple[Batch, int]:
+        """Return a batch with small ones that follow it, and how many they are: they take one transaction."""
+        together, taken = dict(batch), 1
+        with contextlib.suppress(queue.Empty):
+            while len(together) < BATCH_LENGTH:
+                following = self._batches.get_nowait()
+                if following is None:
+                    # The end, which is met once more.
                     self._batches.task_done()
+                    self._batches.put(None)
+                    break
+                together |= following
+                taken += 1
+        return together, taken
 
 
 def _write(connection: sqlite3.Connection, job: int, batch: Batch) -> None:

@@ -12,6 +12,7 @@ from cloudsync_core.config.model import WatchJob
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.dirty import Due
 from cloudsync_core.engine.events import ActionFinished, Event, KeyLeftOut
+from cloudsync_core.engine.executor import Stop
 from cloudsync_core.engine.filters import Filter
 from cloudsync_core.engine.listing import list_side
 from cloudsync_core.engine.opposite import CONFLICT, LEFT, Opposite
@@ -20,7 +21,7 @@ from cloudsync_core.engine.policy import DeleteLimit
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.vigil import Vigil
-from cloudsync_core.errors import BackendError, ObjectNotFoundError, PreconditionFailedError
+from cloudsync_core.errors import BackendError, CancelledError, ObjectNotFoundError, PreconditionFailedError
 from cloudsync_core.runs import Action, RunInfo
 from cloudsync_core.workflows.backup import Backup
 from cloudsync_core.workflows.context import Context
@@ -51,6 +52,7 @@ class Left:
 
     Attributes:
         until: each key with the time before which it need not be looked at again.
+        missed: when an object was last found to be gone from the source; monotonic seconds.
         too_many: there are more of them than are remembered.
     """
 
@@ -58,6 +60,7 @@ class Left:
         self.due = due
         self.now = now
         self.until: dict[str, float] = {}
+        self.missed = 0.0
         self.too_many = False
 
     def heard(self, key: str) -> float:
@@ -163,7 +166,7 @@ class Looker:
                     limits=self._limits(due),
                     part=None if due is None else due.part,
                     reserved=functools.partial(self._reserve, opposite, renames, left),
-                    still_right=self._still_gone,
+                    still_right=functools.partial(self._still_gone, left, context.stop),
                     origin=None if renames is None else renames.origin,
                 )
                 message = work.do(tally)
@@ -214,14 +217,21 @@ class Looker:
             if until > left.now:
                 left.again(action.key, until)
                 return Settled("unchanged", "gone since a moment only", action.key, on_target=on_target)
+        if action.kind == "delete":
+            left.missed = time.monotonic()
         if renames is not None:
             renames.expect(action)
         return None
 
-    def _still_gone(self, action: Action) -> BackendError | None:
-        """Look at the source once more before a delete: what was saved meanwhile is not deleted."""
+    def _still_gone(self, left: Left, stop: Stop, action: Action) -> BackendError | None:
+        """Look at the source once more before a delete: what was saved meanwhile is not deleted.
+
+        A look at everything cannot tell since when an object is gone: from when it was missed, all the grace is waited.
+        """
         if action.kind != "delete":
             return None
+        if left.due is None and stop.wait(max(0.0, left.missed + self._job.grace - time.monotonic())):
+            raise CancelledError("interrupted")
         try:
             self._sides.source.stat(action.key)
         except ObjectNotFoundError:

@@ -72,6 +72,8 @@ def watch(name: str, job: WatchJob, context: Context) -> RunReport:
         ConfigError, PluginError, StateError, OverlappingLocationsError: the job cannot start.
     """
     with open_sides(job, context) as sides, open_base(name, sides, context) as base:
+        # The job that goes the other way hears of what this one writes, and has to know whose it is by then.
+        base.prompt = bool(context.opposites)
         run = run_of(name, "watch", context, source=sides.source.location, target=sides.target.location)
         with open_backup(run, job, sides, context) as backup:
             scope = Filter(job.include, job.exclude, job.exclude_regex, apart=backup.apart)

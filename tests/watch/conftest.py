@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cloudsync_core.api import open_backend
+from cloudsync_core.errors import ObjectNotFoundError
 from tests.crash.zygote import zygote
 from tests.equivalence.stores import STORES
 from tests.servers.dialects import S3, Azure, Gcs
@@ -53,7 +54,8 @@ class Cloud:
         found = {}
         with self.opened() as backend:
             for key in [key for page in backend.list() for key in page.keys if not key.endswith("/")]:
-                with backend.get(key) as reader:
+                # It may be gone since it was listed.
+                with contextlib.suppress(ObjectNotFoundError), backend.get(key) as reader:
                     found[key] = reader.read()
         return found
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import queue
+import sqlite3
 import threading
 import time
 
@@ -283,6 +284,36 @@ class TestDeletes:
             job.settles()
             assert job.target.counts["delete"] == 0
 
+    def test_what_a_look_at_everything_misses_for_a_moment_is_not_deleted(self, world):
+        with running(world(grace=0.5)) as job:
+            stats, lists = job.source.counts["stat"], job.target.counts["list"]
+            job.source.inner.delete("a")
+            done = job.hint(everything="a test")
+            until(lambda: job.target.counts["list"] > lists)
+            store(job.source.inner, "a", b"back")
+            assert done.wait(5)
+            job.settles()
+            assert job.source.counts["stat"] > stats
+            assert job.target.counts["delete"] == 0
+
+    def test_what_a_look_at_everything_misses_is_deleted_after_a_while(self, world):
+        with running(world(grace=0.3)) as job:
+            job.source.inner.delete("a")
+            begun = time.monotonic()
+            assert job.hint(everything="a test").wait(5)
+            assert time.monotonic() - begun >= 0.3
+            assert job.is_equal()
+
+    def test_a_job_that_waits_to_delete_ends_at_once_when_it_is_told_to(self, world):
+        with running(world(grace=60)) as job:
+            lists = job.target.counts["list"]
+            job.source.inner.delete("a")
+            job.hint(everything="a test")
+            until(lambda: job.target.counts["list"] > lists)
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 10
+        assert job.target.counts["delete"] == 0
+
     def test_none_without_the_rule(self, world):
         with running(world(delete=False)) as job:
             job.source.inner.delete("a")
@@ -446,6 +477,13 @@ class TestRenames:
         assert job.target.counts["put"] - puts == 1
 
 
+def _knows(job, key):
+    """Tell whether others can read of a job what it knows of a key."""
+    with contextlib.closing(sqlite3.connect(job.state)) as connection:
+        query = "SELECT count(*) FROM base JOIN job ON base.job = job.id WHERE name = ? AND key = ?"
+        return connection.execute(query, (job.name, key)).fetchone() == (1,)
+
+
 class TestTwoWays:
     """A directory that is pushed into a place and pulled from it by two jobs that run all the time."""
 
@@ -490,6 +528,30 @@ class TestTwoWays:
         push.hint("old")
         push.settles()
         assert sorted(contents(push.target.inner)) == ["other"]
+
+    def test_what_was_only_just_fetched_does_not_go_back(self, pair):
+        push, pull = pair
+        original, blocked, puts = pull.target.put, threading.Event(), push.target.counts["put"]
+
+        def put(key, body, **options):
+            assert key != "slow" or blocked.wait(10)
+            return original(key, body, **options)
+
+        pull.target.put = put
+        for name in ("new", "slow", "kept"):
+            store(pull.source.inner, name, name.encode())
+        pull.hint("new", "slow", "kept")
+        until(lambda: b"new" in contents(push.source.inner).values() and _knows(pull, "new"))
+        # While one look still fetches, what it has fetched is gone again there, and heard of here.
+        pull.source.inner.delete("new")
+        stats = push.target.counts["stat"]
+        push.hint("new")
+        until(lambda: push.target.counts["stat"] > stats)
+        blocked.set()
+        pull.hint("new")
+        pull.settles()
+        assert sorted(contents(push.source.inner)) == ["kept", "slow"]
+        assert push.target.counts["put"] == puts
 
     def test_edits_of_both_sides_are_both_kept(self, pair):
         push, pull = pair
