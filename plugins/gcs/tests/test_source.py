@@ -11,7 +11,7 @@ import uuid
 
 import pytest
 from cloudsync_gcs.config import GCSOptions
-from cloudsync_gcs.source import PubSubEvents, PubSubOptions
+from cloudsync_gcs.source import PubSubEvents, PubSubOptions, default_name
 
 from cloudsync_core.body import Body
 from cloudsync_core.errors import ConfigError
@@ -135,7 +135,7 @@ class TestAcknowledging:
         assert len(queue.state.acknowledged) == 1
 
     def test_H5_what_takes_long_is_held_on_to_and_comes_once(self, watching, queue, bucket, gcs, monkeypatch):
-        monkeypatch.setattr("cloudsync_gcs.queue._FIRST_EXTENSION", 0.1)
+        monkeypatch.setattr("cloudsync_gcs.keeping._FIRST_EXTENSION", 0.1)
         queue.state.resource["ackDeadlineSeconds"] = 0.4
         gcs.put(bucket, "a", b"x")
         source = watching(queue, bucket)
@@ -189,7 +189,7 @@ class TestAcknowledging:
         queue.until(lambda queue: not queue.waiting, "it is acknowledged")
 
     def test_no_more_is_pulled_than_can_be_held(self, watching, queue, bucket, gcs, monkeypatch):
-        monkeypatch.setattr("cloudsync_gcs.queue.HELD_AT_ONCE", 2)
+        monkeypatch.setattr("cloudsync_gcs.keeping.HELD_AT_ONCE", 2)
         for name in "abcd":
             gcs.put(bucket, name, b"x")
         source = watching(queue, bucket, batch=1)
@@ -198,6 +198,17 @@ class TestAcknowledging:
         for hints in held:
             hints.done()
         assert heard(source, until={"c", "d"}) == {"c", "d"}
+
+    def test_where_too_much_is_held_for_long_a_look_at_everything_is_asked_for_once(
+        self, watching, queue, bucket, gcs, monkeypatch
+    ):
+        monkeypatch.setattr("cloudsync_gcs.keeping.HELD_AT_ONCE", 1)
+        monkeypatch.setattr("cloudsync_gcs.source._FULL_FOR_LONG", 0.1)
+        gcs.put(bucket, "a", b"x")
+        source = watching(queue, bucket)
+        next_of(source)
+        assert "more messages wait" in next_of(source).everything
+        assert source.wait(0.6) is None
 
 
 class TestTrouble:
@@ -334,14 +345,14 @@ class TestNames:
     ):
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.host)
-        queue = pubsub.make_queue(f"cloudsync-{bucket}")
+        queue = pubsub.make_queue(default_name(bucket, "x"))
         notify(gcs, bucket, queue)
         gcs.put(bucket, "x/a", b"x")
         with self.opened(bucket=bucket) as source:
             assert next_of(source).keys == ("a",)
 
     def test_without_a_project_it_says_so(self):
-        with pytest.raises(ConfigError, match="cloudsync-bucket: nothing names its project"):
+        with pytest.raises(ConfigError, match=r"cloudsync-bucket-[0-9a-f]{8}: nothing names its project"):
             self.opened()
 
     def test_what_is_no_name_is_refused(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -16,9 +17,11 @@ from cloudsync_core import keys
 from cloudsync_core.backends.objectstore.options import ServerOptions
 from cloudsync_core.errors import BackendError, ConfigError, Disposition
 from cloudsync_core.event_source import EventSource, Hints, Watched
+from cloudsync_core.location import Location
 from cloudsync_gcs import events
 from cloudsync_gcs.config import GCSOptions, service_account
-from cloudsync_gcs.queue import Leases, Received, Subscription
+from cloudsync_gcs.keeping import Leases
+from cloudsync_gcs.queue import Received, Subscription
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +35,9 @@ _SPACING: Final = 0.5
 _GLANCE: Final = 0.2
 """Seconds between two looks at whether this is closed, where too much is held to pull more."""
 
+_FULL_FOR_LONG: Final = 30.0
+"""Seconds."""
+
 
 class PubSubOptions(ServerOptions):
     """Options of `pubsub`."""
@@ -42,7 +48,7 @@ class PubSubOptions(ServerOptions):
         None,
         min_length=1,
         description="Name of the subscription, or `projects/PROJECT/subscriptions/NAME`. "
-        "Default: `cloudsync-BUCKET`, as `cloudsync gcs setup` makes it.",
+        "Default: the one that `cloudsync gcs setup` makes for the bucket and the prefix.",
     )
     project: str | None = Field(
         None,
@@ -63,9 +69,11 @@ class PubSubOptions(ServerOptions):
     )
 
 
-def default_name(bucket: str) -> str:
-    """Return the name of the topic and the subscription of a bucket, unless a user gives another."""
-    return f"cloudsync-{bucket}"
+def default_name(bucket: str, prefix: str) -> str:
+    """Return the name of the topic and the subscription of a place, unless a user gives another."""
+    if not prefix:
+        return f"cloudsync-{bucket}"
+    return f"cloudsync-{bucket}-{hashlib.sha256(prefix.encode()).hexdigest()[:8]}"
 
 
 def project_of(project: str | None, options: GCSOptions, what: str) -> str:
@@ -93,13 +101,13 @@ def project_of(project: str | None, options: GCSOptions, what: str) -> str:
     return found
 
 
-def subscription_name(options: PubSubOptions, bucket: str, location: GCSOptions) -> str:
+def subscription_name(options: PubSubOptions, watched: Location, location: GCSOptions) -> str:
     """Return the full name of the subscription that is meant.
 
     Raises:
         ConfigError: nobody names its project, or it is no name.
     """
-    name = options.subscription or default_name(bucket)
+    name = options.subscription or default_name(watched.container, watched.prefix)
     if "/" in name:
         if _FULL_NAME.fullmatch(name) is None:
             hint = "Write its name, or projects/PROJECT/subscriptions/NAME."
@@ -125,18 +133,20 @@ class PubSubEvents(EventSource):
     """
 
     def __init__(self, watched: Watched, options: PubSubOptions | None = None) -> None:
-        self._options = options or PubSubOptions()
+        self._options = options or PubSubOptions.model_validate({})
         self._bucket = watched.location.container
         self._root = keys.folder(watched.location.prefix)
         self._place = str(watched.location)
-        place = watched.options if isinstance(watched.options, GCSOptions) else GCSOptions()
-        name = subscription_name(self._options, self._bucket, place)
+        place = watched.options
+        assert isinstance(place, GCSOptions), "the schemes of this source are those of the backend"
+        name = subscription_name(self._options, watched.location, place)
         self.unreadable = 0
         self._complained: set[str] = set()
         self._past = events.Settled()
         self._trouble: str | None = None
         self._missed = False
         self._pause = 0.0
+        self._full_since: float | None = None
         self._found: Hints | None = None
         self._failure: BaseException | None = None
         self._news = threading.Condition()
@@ -176,11 +186,23 @@ class PubSubEvents(EventSource):
         try:
             while not self._closed.is_set():
                 if self._leases.wait_for_room(_GLANCE):
+                    self._full_since = None
                     self._pull()
+                else:
+                    self._see_to_room()
         except BaseException as error:  # noqa: BLE001 - raised from `wait`
             with self._news:
                 self._failure = error
                 self._news.notify_all()
+
+    def _see_to_room(self) -> None:
+        """Ask for a look at everything, once, where too much is held for long: it settles what stands in the way."""
+        now = time.monotonic()
+        if self._full_since is None:
+            self._full_since = now
+        elif now - self._full_since >= _FULL_FOR_LONG:
+            self._full_since = float("inf")
+            self._offer(Hints(everything="more messages wait to be settled than are held at once"))
 
     def _pull(self) -> None:
         began = time.monotonic()
