@@ -13,6 +13,7 @@ import errno
 import os
 import select
 import struct
+import threading
 from typing import Any, Final
 
 MODIFIED: Final = 0x002
@@ -61,7 +62,7 @@ class Event:
 
 
 class Inotify:
-    """One instance of inotify; used by one thread.
+    """One instance of inotify; used by one thread, which another one may wake.
 
     Raises:
         WatchLimitError: there are too many instances.
@@ -73,8 +74,15 @@ class Inotify:
         self._file = self._libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if self._file < 0:
             raise _error("")
+        self._lock = threading.Lock()
+        try:
+            self._woken = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        except OSError:
+            os.close(self._file)
+            raise
         self._poll = select.poll()
-        self._poll.register(self._file, select.POLLIN)
+        for file in (self._file, self._woken):
+            self._poll.register(file, select.POLLIN)
 
     def add(self, path: bytes) -> int:
         """Watch a directory, and return the number of the watch: the same as before where it is watched already.
@@ -114,11 +122,19 @@ class Inotify:
             events.append(Event(watch, bits, data[start - length : start].rstrip(b"\0")))
         return events
 
+    def wake(self) -> None:
+        """Let `read` wait for nothing any more; may be called by another thread, and after `close`."""
+        with self._lock:
+            if self._file >= 0:
+                os.eventfd_write(self._woken, 1)
+
     def close(self) -> None:
         """Watch nothing any more."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        with self._lock:
+            if self._file >= 0:
+                os.close(self._file)
+                os.close(self._woken)
+                self._file = -1
 
 
 def _error(path: str) -> OSError:

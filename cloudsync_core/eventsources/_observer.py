@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import time
@@ -15,6 +16,8 @@ from cloudsync_core.event_source import HINTED_AT_ONCE, Hints
 from cloudsync_core.eventsources._tree import EVENTS_LOST, LINK_MET, ROOT_GONE, LostTrackError, NotToldError
 
 _IGNORED = frozenset({"opened", "closed_no_write"})
+_WOKEN = ""
+"""In the place of a key: nothing has happened, but the wait is over."""
 
 
 class Observed(FileSystemEventHandler):
@@ -69,6 +72,7 @@ class Observed(FileSystemEventHandler):
                 found[self._events.get(timeout=left) if left > 0 else self._events.get_nowait()] = None
             except queue.Empty:
                 break
+        found.pop(_WOKEN, None)
         if self._lost:
             raise LostTrackError(EVENTS_LOST)
         if not Path(self._root).is_dir():
@@ -79,6 +83,12 @@ class Observed(FileSystemEventHandler):
             keys=tuple(name for name in found if not name.endswith("/")),
             folders=tuple(name for name in found if name.endswith("/")),
         )
+
+    def wake(self) -> None:
+        """Let a `wait` in another thread return at once; see `Tree.wake`."""
+        # A full queue keeps nobody waiting.
+        with contextlib.suppress(queue.Full):
+            self._events.put_nowait(_WOKEN)
 
     def close(self) -> None:
         """Watch nothing any more."""

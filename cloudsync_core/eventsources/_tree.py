@@ -40,5 +40,8 @@ class Tree(Protocol):
             LostTrackError, NotToldError: see there.
         """
 
+    def wake(self) -> None:
+        """Let a `wait` in another thread return at once, with hints or without; where there is none, the next one."""
+
     def close(self) -> None:
         """Watch nothing any more."""

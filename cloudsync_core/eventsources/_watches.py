@@ -82,6 +82,10 @@ class Watches:
                     found[hint] = None
         return _hints(found) if found else None
 
+    def wake(self) -> None:
+        """Let a `wait` in another thread return at once; see `Tree.wake`."""
+        self._inotify.wake()
+
     def close(self) -> None:
         """Watch nothing any more."""
         self._inotify.close()

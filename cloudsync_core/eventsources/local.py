@@ -96,6 +96,9 @@ class LocalEvents(EventSource):
     def close(self) -> None:
         """Stop watching."""
         self._closed.set()
+        # What takes the place of these now sees by itself that it is over.
+        if (tree := self._tree) is not None:
+            tree.wake()
         if self._polling is not None:
             self._polling.close()
         with self._waiting:

@@ -159,7 +159,9 @@ class TestChanges:
         assert events.wait(0.2) is None
         assert 0.15 < time.monotonic() - started < 2
 
-    def test_H7_is_closed_from_another_thread_while_it_waits(self, root, events):
+    def test_H7_is_closed_from_another_thread_while_it_waits(self, root, events, monkeypatch):
+        # Nothing else ends the wait.
+        monkeypatch.setattr("cloudsync_core.eventsources.local._LOOK_AT_ROOT", 30.0)
         heard = []
         waiting = threading.Thread(target=lambda: heard.append(events.wait(30)))
         waiting.start()
