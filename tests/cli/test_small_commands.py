@@ -107,7 +107,7 @@ class TestPluginsList:
         lines = [line.split() for line in invoke("plugins", "list").out.splitlines()]
         assert lines[0] == ["name", "distribution", "version", "status", "schemes", "hooks"]
         assert lines[1][:5] == ["builtin", "cloudsync-core", CORE, "active", "file,"]
-        assert ["s3", "cloudsync-s3", CORE, "active", "s3", "register_backends"] in lines
+        assert ["s3", "cloudsync-s3", CORE, "active", "s3"] in [line[:5] for line in lines]
 
     def test_json(self, invoke):
         result = invoke("plugins", "list", "--json")

@@ -16,6 +16,7 @@ from cloudsync_core.location import Location
 from tests.servers.certificates import certificates
 from tests.servers.proxy import proxy_before
 from tests.servers.s3 import S3Server
+from tests.servers.sqs import Queues
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,3 +92,11 @@ def _pump(source, target):
         while data := source.recv(65536):
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def queues(moto_s3):
+    """The queues of moto."""
+    found = Queues(moto_s3)
+    yield found
+    found.close()

@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import botocore
+import botocore.config
 import botocore.exceptions
 import botocore.loaders
 import botocore.session
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.utils import validate_region_name
 
-from cloudsync_core.backends.objectstore.server import DEFAULT_PORTS
+from cloudsync_core.backends.objectstore.server import DEFAULT_PORTS, server_of
 from cloudsync_core.errors import ConfigError
 from cloudsync_s3.config import S3Options
 
@@ -50,8 +51,7 @@ class Environment:
 
     def __init__(self, options: S3Options, location: str) -> None:
         try:
-            session = botocore.session.Session(profile=options.profile)
-            session.register_component("data_loader", models())
+            session = _session(options)
             if options.region is not None:
                 session.set_config_variable("region", options.region)
             self.url, self.region = _endpoint(session, options)
@@ -88,10 +88,77 @@ class Environment:
         return found
 
 
+def client(options: S3Options, service: str, *, region: str, url: str | None) -> Any:
+    """Return botocore's client of a service, which retries; for what is done once and need not be fast.
+
+    Args:
+        options: of the location whose credentials and certificates it uses.
+        service: `s3` or `sqs`.
+        region: of the service.
+        url: of its server; `None` for the one that the environment or Amazon has for it.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: it cannot be set up.
+    """
+    session = _session(options)
+    keys = {}
+    if options.access_key_id is not None and options.secret_access_key is not None:
+        keys["aws_access_key_id"] = options.access_key_id
+        keys["aws_secret_access_key"] = options.secret_access_key.get_secret_value()
+        if options.session_token is not None:
+            keys["aws_session_token"] = options.session_token.get_secret_value()
+    styles = {None: "auto", True: "path", False: "virtual"}
+    config = botocore.config.Config(
+        user_agent=USER_AGENT,
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        s3={"addressing_style": styles[options.path_style]},
+    )
+    verify = str(options.ca_bundle) if options.verify_tls and options.ca_bundle is not None else options.verify_tls
+    return session.create_client(
+        service,
+        region_name=region,
+        endpoint_url=url,
+        # True would keep botocore from asking the environment for a bundle.
+        verify=None if verify is True else verify,
+        config=config,
+        **keys,
+    )
+
+
+def queue_url(options: S3Options, region: str) -> str:
+    """Return the URL of the server of a region's queues: the one that holds the bucket where that is not Amazon's.
+
+    Raises:
+        botocore.exceptions.BotoCoreError: the AWS environment cannot be used.
+        ValueError: what the environment names is no URL.
+    """
+    url = os.environ.get("AWS_ENDPOINT_URL_SQS") or options.endpoint_url
+    if url is None or is_amazons(url):
+        session = _session(options)
+        # With keys of no meaning, so that it does not look for any.
+        made = session.create_client("sqs", region, aws_access_key_id="none", aws_secret_access_key="none")  # noqa: S106
+        url = str(made.meta.endpoint_url)
+        made.close()
+    server_of(url)
+    return url
+
+
+def is_amazons(url: str) -> bool:
+    """Tell whether a server is one of Amazon's."""
+    return (urlsplit(url).hostname or "").endswith(_AMAZON)
+
+
 @functools.cache
 def models() -> Any:
     """Return botocore's descriptions of the services, read once: most of the time of making a client goes there."""
     return botocore.loaders.create_loader()
+
+
+def _session(options: S3Options) -> Any:
+    session = botocore.session.Session(profile=options.profile)
+    session.register_component("data_loader", models())
+    return session
 
 
 def _endpoint(session: Any, options: S3Options) -> tuple[str, str]:

@@ -47,6 +47,8 @@ _NO_CREDENTIALS = Rule(UnauthenticatedError, "no credentials were found", _CREDE
 _DAMAGED = Rule(IntegrityError, "the server did not receive the bytes that were sent")
 _WRONG_REGION = Rule(UnexpectedBackendError, "the bucket is in another region", _REGION_HINT, Disposition.ABORT)
 _NOT_IMPLEMENTED = Rule(UnsupportedOperationError, "the server does not implement this operation")
+_NO_QUEUE = Rule(ContainerNotFoundError, "there is no such queue")
+_DELETED_RECENTLY = Rule(UnavailableError, "a queue of this name was deleted less than a minute ago")
 _TOO_LARGE = Rule(UnsupportedOperationError, "the object is larger than the server takes", disposition=Disposition.SKIP)
 _ARCHIVED = Rule(
     UnavailableError,
@@ -123,6 +125,15 @@ CODES: Mapping[str, Rule] = {
     "QuotaExceeded": Rule(UnavailableError, "the quota of the bucket is used up", disposition=Disposition.ABORT),
     "InvalidObjectState": _ARCHIVED,
     "ObjectNotInActiveTierError": _ARCHIVED,
+    "QueueDoesNotExist": _NO_QUEUE,
+    "AWS.SimpleQueueService.NonExistentQueue": _NO_QUEUE,
+    "QueueDeletedRecently": _DELETED_RECENTLY,
+    "AWS.SimpleQueueService.QueueDeletedRecently": _DELETED_RECENTLY,
+    "InvalidClientTokenId": _UNKNOWN_KEY,
+    "AccessDeniedException": _DENIED,
+    "KmsAccessDenied": Rule(AccessDeniedError, "the encryption key of the queue may not be used"),
+    "RequestThrottled": _REDUCE,
+    "OverLimit": Rule(ThrottledError, "more messages of the queue are under way than the server allows"),
     "InvalidRange": Rule(UnexpectedBackendError, "the object has no such range of bytes"),
     "PermanentRedirect": _WRONG_REGION,
     "TemporaryRedirect": _WRONG_REGION,

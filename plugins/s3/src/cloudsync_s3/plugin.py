@@ -1,8 +1,10 @@
-"""What the entry point names: one record. Nothing of the SDK is imported before a location is opened."""
+"""What the entry point names: records and commands. Nothing of the SDK is imported before it is needed."""
 
 from __future__ import annotations
 
-from cloudsync_core.plugins import BackendInfo, hookimpl
+import click
+
+from cloudsync_core.plugins import BackendInfo, EventSourceInfo, hookimpl
 
 
 @hookimpl
@@ -17,3 +19,26 @@ def cloudsync_register_backends() -> list[BackendInfo]:
             install_hint="pip install cloudsync-s3",
         )
     ]
+
+
+@hookimpl
+def cloudsync_register_event_sources() -> list[EventSourceInfo]:
+    """Offer the event source for `s3://` locations."""
+    return [
+        EventSourceInfo(
+            "sqs",
+            "what a bucket tells of its objects through a queue of Amazon SQS",
+            "cloudsync_s3.source:SqsEvents",
+            schemes=("s3",),
+            options="cloudsync_s3.source:SqsOptions",
+            install_hint="pip install cloudsync-s3",
+        )
+    ]
+
+
+@hookimpl
+def cloudsync_register_commands(cli: click.Group) -> None:
+    """Add `cloudsync s3`."""
+    from cloudsync_s3.commands import s3  # noqa: PLC0415 - every command imports this module, and few are this one
+
+    cli.add_command(s3)

@@ -26,10 +26,16 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Signer:
-    """Signs requests to S3 of one region; safe to use from many threads."""
+    """Signs requests to one service of one region; safe to use from many threads.
 
-    def __init__(self, region: str) -> None:
+    Args:
+        region: the service's.
+        service: its name in signatures. What S3 alone wants, a header with the payload's digest, others ignore.
+    """
+
+    def __init__(self, region: str, service: str = "s3") -> None:
         self._region = region
+        self._service = service
         self._derived: tuple[tuple[str, str], bytes] = (("", ""), b"")
 
     def sign(
@@ -62,7 +68,7 @@ class Signer:
         listed = ";".join(names)
         lines = [f"{name}:{' '.join(signed[name].split())}" for name in names]
         canonical = "\n".join((method, path, query, *lines, "", listed, payload))
-        scope = f"{stamp[:8]}/{self._region}/s3/aws4_request"
+        scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
         text = f"{_ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         signature = hmac.digest(self._key(credentials.secret_key, stamp[:8]), text.encode(), "sha256").hex()
         signed["authorization"] = (
@@ -75,7 +81,7 @@ class Signer:
         known, key = self._derived
         if known != (secret, day):
             key = f"AWS4{secret}".encode()
-            for part in (day, self._region, "s3", "aws4_request"):
+            for part in (day, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
             self._derived = ((secret, day), key)
         return key
