@@ -48,6 +48,12 @@ def test_that_raises_has_failed_and_says_where(module):
     assert caught.value.retry
 
 
+def test_that_ends_the_program_has_failed_and_does_not_end_the_subscriber(module):
+    module("import sys\ndef handle(update):\n    sys.exit(3)\n")
+    with pytest.raises(DeliveryError, match=r"callback shop:handle raised SystemExit at .*: 3"):
+        CallbackDelivery("shop:handle")(update())
+
+
 @pytest.mark.parametrize("error", [DeliveryError("never", retry=False), UnavailableError("the channel is away")])
 def test_has_its_own_judgement_and_the_channels_errors_kept(module, error):
     module("def handle(update):\n    raise error\n")

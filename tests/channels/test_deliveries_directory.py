@@ -122,3 +122,9 @@ class TestIsRefusedAtTheStart:
         (tmp_path / "file").write_text("")
         with pytest.raises(ConfigError, match="it is no directory"):
             DirectoryDelivery(tmp_path / "file")
+
+    @pytest.mark.parametrize("name", ["../{id}", "/{id}", "{topic}/../{id}", "{id}/", "{topic}//{id}"])
+    def test_for_a_name_that_no_file_can_have(self, inbox, name):
+        with pytest.raises(ConfigError, match="no file in it can have the name") as caught:
+            DirectoryDelivery(inbox, name)
+        assert repr(name) in str(caught.value)

@@ -36,7 +36,8 @@ class CallbackDelivery:
         except CloudSyncError:
             # Its own judgement, or trouble of the channel while it read the content.
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            # What a function takes for its own end is not that of the subscriber.
             place = _place(error)
             raise DeliveryError(
                 f"{self.describe()} raised {type(error).__name__}{f' at {place}' if place else ''}: {error}"

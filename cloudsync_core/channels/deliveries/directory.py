@@ -11,6 +11,7 @@ from cloudsync_core.body import Body
 from cloudsync_core.channels.deliveries.placeholders import Template
 from cloudsync_core.channels.update import Update
 from cloudsync_core.errors import BackendError, ConfigError, DeliveryError, InvalidKeyError, printable
+from cloudsync_core.keys import is_marker
 from cloudsync_core.location import Location
 from cloudsync_core.models import Attributes
 
@@ -38,7 +39,8 @@ class DirectoryDelivery:
             `{suffix}` is the suffix of that file name, else one by the content type, with its dot.
 
     Raises:
-        ConfigError: the path is no directory, or a placeholder is unknown.
+        ConfigError: the path is no directory, a placeholder is unknown, or the name is one that no file can have,
+            whatever the update.
     """
 
     def __init__(self, path: str | Path, name: str = NAME) -> None:
@@ -47,6 +49,7 @@ class DirectoryDelivery:
             raise ConfigError(f"directory {printable(str(path))}: it is no directory")
         self._backend = FileBackend(Location("file", str(path)), FileOptions(create=True))
         self._path = str(path)
+        self._check(name)
 
     def __call__(self, update: Update) -> None:
         """Write the file of an update. See `Deliverer`."""
@@ -63,6 +66,20 @@ class DirectoryDelivery:
     def close(self) -> None:
         """Close the directory."""
         self._backend.close()
+
+    def _check(self, name: str) -> None:
+        """Refuse what would be no name of a file whatever the update."""
+        key = self._template.fill(dict.fromkeys(PLACEHOLDERS, "x"))
+        why = "it ends in a slash" if is_marker(key) else None
+        try:
+            self._backend.check_key(key)
+        except InvalidKeyError as error:
+            why = error.reason
+        if why is not None:
+            raise ConfigError(
+                f"{self.describe()}: no file in it can have the name {printable(name)!r}: {why}",
+                hint="The name is a path in the directory, such as {topic}/{id}{suffix}.",
+            )
 
     def describe(self) -> str:
         """Return the path of the directory."""
