@@ -21,6 +21,7 @@ from typing import IO, Any, Self
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.lock import lock_job
 from cloudsync_core.engine.redaction import Redact, redacted
+from cloudsync_core.engine.unusable import way_out
 from cloudsync_core.errors import StateError
 from cloudsync_core.mounts import network_file_system
 from cloudsync_core.runs import RunReport
@@ -334,7 +335,4 @@ class State:
             yield
         except (sqlite3.DatabaseError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise StateError(
-                f"the state database {self.path} cannot be used: {reason}",
-                hint="If it is damaged, move it away: the next run compares everything anew.",
-            ) from error
+            raise StateError(f"the state database {self.path} cannot be used: {reason}", hint=way_out(error)) from error

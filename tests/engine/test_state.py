@@ -403,6 +403,22 @@ class TestUnusableFiles:
         with pytest.raises(StateError, match="move it away"):
             State(path, read_only=read_only)
 
+    def test_on_a_full_disk_are_not_to_be_moved_away(self, path):
+        with State(path) as state, state.using() as connection:
+            connection.execute("CREATE TABLE filler (content)")
+            [(pages,)] = connection.execute("PRAGMA page_count")
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+            with pytest.raises(StateError, match="database or disk is full") as caught, state.using():
+                connection.execute("INSERT INTO filler VALUES (zeroblob(100000))")
+        assert "Make room on its disk" in str(caught.value)
+        assert "move it away" not in str(caught.value)
+
+    def test_that_cannot_be_opened_are_not_to_be_moved_away(self, path):
+        path.mkdir(parents=True)
+        with pytest.raises(StateError, match="unable to open database file") as caught:
+            State(path)
+        assert "can be written, or name another place" in str(caught.value)
+
     @pytest.mark.parametrize("read_only", [True, False])
     def test_of_something_else_are_refused_and_stay_as_they_are(self, path, read_only):
         path.parent.mkdir()
