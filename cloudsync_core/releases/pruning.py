@@ -13,7 +13,7 @@ from typing import Final
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.crashpoints import hit
-from cloudsync_core.errors import CancelledError, ReleaseConflictError, RunError
+from cloudsync_core.errors import CancelledError, ManifestError, ReleaseConflictError, RunError
 from cloudsync_core.models import Page
 from cloudsync_core.releases import manifest, pointer
 from cloudsync_core.releases.names import MANIFESTS, TREES, made_at, manifest_of, parse_place
@@ -73,8 +73,8 @@ def prune(
 
     Raises:
         ValueError: neither rule is given.
-        ManifestError, UnsupportedFormatError: a pointer, or a release that stays, cannot be read: nothing is removed,
-            as nobody knows what it refers to.
+        ManifestError, UnsupportedFormatError: a pointer, or a release that stays, cannot be read, or a pointer
+            names one without manifest: nothing is removed, as nobody knows what it refers to.
         ReleaseConflictError: a pointer was moved meanwhile; nothing was removed.
         RunError: some object cannot be removed.
         BackendError: the store cannot be asked.
@@ -84,6 +84,13 @@ def prune(
     now = clock()
     pointers = _pointers(backend)
     manifests = {release: key for key in _keys(backend, MANIFESTS) if (release := manifest_of(key)) is not None}
+    for name, release in pointers.items():
+        if release not in manifests:
+            raise ManifestError(
+                f"the pointer {name!r} of {backend.location} names release {release}, whose manifest is not there: "
+                "nothing was removed, as nobody knows what it refers to",
+                hint="Bring the manifest back, or point to another release by `cloudsync release promote`.",
+            )
     newest = sorted(manifests, reverse=True)[: keep or 0]
     young = [release for release in manifests if max_age is not None and now - made_at(release) < max_age]
     stay = {*newest, *young, *pointers.values()} & manifests.keys()

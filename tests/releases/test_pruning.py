@@ -170,6 +170,13 @@ class TestWhatStopsIt:
         with pytest.raises(ManifestError):
             prune(untouched.target(), keep=1)
 
+    def test_a_release_that_is_live_and_has_no_manifest(self, untouched):
+        with untouched.target() as backend:
+            backend.delete(f"manifests/{untouched.made[4]}.json")
+        untouched.untouched = untouched.objects()
+        with pytest.raises(ManifestError, match=f"names release {untouched.made[4]}, whose manifest is not there"):
+            prune(untouched.target(), keep=1)
+
     def test_a_pointer_that_is_moved_meanwhile(self, five):
         with Releases(five.target(), lease=False) as other:
 
