@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from cloudsync_core.channels import ids
 from cloudsync_core.channels.tables import Parked, parked_of, tables_exist
 from cloudsync_core.engine.base import Database
-from cloudsync_core.errors import ChannelError, printable
+from cloudsync_core.errors import ChannelError, ConfigError, printable
 
 PAGE_LENGTH = 500
 
@@ -99,6 +99,7 @@ def retry(database: Database, subscribed: Subscribed, update_ids: Sequence[str] 
 
     Raises:
         ChannelError: an id is not parked; nothing was changed.
+        ConfigError: an id is none.
         StateError: the database cannot be used.
     """
     return _change(database, subscribed, update_ids, "UPDATE parked SET again = 1")
@@ -113,7 +114,9 @@ def _change(database: Database, subscribed: Subscribed, update_ids: Sequence[str
     wanted = None if update_ids is None else sorted(set(update_ids))
     for one in wanted or ():
         if not ids.is_update_id(one):
-            raise ChannelError(f"{printable(one)!r} is no id of an update")
+            raise ConfigError(
+                f"{printable(one)!r} is no id of an update", hint="`cloudsync channel parked` shows those that are."
+            )
     with _writing(database) as connection:
         if wanted is None:
             return connection.execute(f"{statement} WHERE subscription = ?", (subscribed.number,)).rowcount

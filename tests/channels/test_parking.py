@@ -7,7 +7,7 @@ import pytest
 from cloudsync_core.channels import parking
 from cloudsync_core.channels.events import Skipped
 from cloudsync_core.engine.state import State
-from cloudsync_core.errors import ChannelError, DeliveryError, IntegrityError
+from cloudsync_core.errors import ChannelError, ConfigError, DeliveryError, IntegrityError
 from tests.channels.writing import put
 from tests.unit.layers.scripted import Fault, Scripted
 
@@ -119,11 +119,14 @@ class TestRetry:
         [parked] = parking.parked(state, subscribed())
         assert (parked.topic, parked.error) == ("c", "never")
 
-    @pytest.mark.parametrize("wrong", ["20261120T203540.123456Z-1a2b3c4d", "no id", "\0"])
-    def test_an_id_that_is_not_parked_is_refused_and_nothing_changes(self, receive, state, subscribed, wrong):
+    @pytest.mark.parametrize(
+        ("wrong", "error"),
+        [("20261120T203540.123456Z-1a2b3c4d", ChannelError), ("no id", ConfigError), ("\0", ConfigError)],
+    )
+    def test_an_id_that_is_not_parked_is_refused_and_nothing_changes(self, receive, state, subscribed, wrong, error):
         park(receive, "1")
         [parked] = parking.parked(state, subscribed())
-        with pytest.raises(ChannelError):
+        with pytest.raises(error):
             parking.retry(state, subscribed(), [parked.id, wrong])
         assert list(parking.parked(state, subscribed())) == [parked]
 

@@ -267,6 +267,8 @@ class TestSubscribe:
         assert (shown["id"], shown["error"]) == (bad, "command sh exited with 3: no luck")
         assert "no luck" in invoke("channel", "parked", "./channel", "--name", "s").out
         (folder / "mended").touch()
+        wrong = invoke("channel", "retry", "./channel", "nonsense", "--name", "s", code=2).err
+        assert "'nonsense' is no id of an update" in wrong
         assert "1 update: tried again" in invoke("channel", "retry", "./channel", bad, "--name", "s").out
         assert "1 update delivered" in invoke(*subscribe).err
         assert "nothing is parked" in invoke("channel", "parked", "./channel", "--name", "s").err
@@ -431,12 +433,12 @@ class TestChannel:
         ("arguments", "code", "said"),
         [
             (["show", "./channel", "nonsense"], 2, "is no id of an update"),
-            (["show", "./channel", "20200101T000000.000000Z-00000000"], 4, "there is no update"),
+            (["show", "./channel", "20200101T000000.000000Z-00000000"], 4, "Z-00000000 in file:///"),
             (["prune", "./channel"], 2, "say what is to go"),
             (["prune", "./channel", "--max-age", "yesterday"], 2, "is no age"),
             (["prune", "./channel", "--keep-latest=0"], 2, "--keep-latest"),
-            (["forget", "./channel", "nobody"], 4, "knows no subscriber 'nobody'"),
-            (["parked", "./channel", "--name", "nobody"], 4, "no state of a subscriber"),
+            (["forget", "./channel", "nobody"], 4, "/channel knows no subscriber 'nobody'"),
+            (["parked", "./channel", "--name", "nobody"], 4, "/channel here: no "),
             (["retry", "./channel", "--name", "nobody"], 4, "no state of a subscriber"),
             (["ls", "./no-such-channel"], 4, "no-such-channel"),
         ],

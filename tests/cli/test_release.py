@@ -198,6 +198,14 @@ class TestMistakes:
         assert "is being written by" in invoke("release", "rollback", "releases", code=4).err
         invoke("release", "rollback", "releases", "--no-lease")
 
+    def test_a_source_that_is_empty(self, invoke, publish, folder):
+        release = publish(["releases"], FIRST)["release"]
+        (folder / "nothing").mkdir()
+        refused = invoke("release", "create", "nothing", "releases", code=4)
+        assert "is empty, and no release was made of it" in refused.err
+        assert release not in refused.err
+        assert invoke("release", "show", "releases", "--json").report["release"] == release
+
     def test_an_object_that_is_gone(self, invoke, publish, folder):
         release = publish(["releases"], FIRST)["release"]
         (folder / "releases" / "releases" / release / "index.html").unlink()
@@ -213,6 +221,7 @@ class TestMistakes:
             (["prune", "releases"], "say what to keep"),
             (["prune", "releases", "--max-age", "soon"], "--max-age"),
             (["fetch", "releases", "www", "--follow", "--check"], "--follow goes with neither"),
+            (["fetch", "releases", "www", "--release", "canary"], "is not the id of a release"),
             (["fetch", "releases", "www", "--interval", "5"], "--interval needs --follow"),
             (["fetch", "releases", "s3://bucket/x"], "only a directory of this machine"),
             (["fetch", "releases", "www", "--keep", "0"], "--keep"),

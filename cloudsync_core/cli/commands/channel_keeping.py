@@ -125,7 +125,8 @@ def forget(console: Console, channel: str, name: str, *, given: tuple[str, ...])
         was_there = registry.forget(place.backend, name)
     if not was_there:
         raise ChannelError(
-            f"the channel knows no subscriber {printable(name)!r}", hint="'cloudsync channel stats' shows who is."
+            f"{place.backend.location} knows no subscriber {printable(name)!r}",
+            hint="'cloudsync channel stats' shows who is registered.",
         )
     console.result(f"{name} is forgotten")
     console.event("report", {"forgotten": name, "exit_code": 0})
@@ -142,13 +143,14 @@ def _subscription(
         place = stack.enter_context(opened(console, channel, given))
         if not path.exists():
             raise ChannelError(
-                f"there is no state of a subscriber {name!r} here",
+                f"there is no state of a subscriber {name!r} of {place.backend.location} here: "
+                f"no {printable(str(path))}",
                 hint="Run this where it runs; name its state database by --state if it has one of its own.",
             )
         database = stack.enter_context(State(path, read_only=read_only, redact=console.redact))
         found = parking.subscriptions(database, name, str(place.backend.identity))
         if not found:
-            raise ChannelError(f"{printable(str(path))} knows no subscriber {name!r} of this channel")
+            raise ChannelError(f"{printable(str(path))} knows no subscriber {name!r} of {place.backend.location}")
         yield database, found[0]
 
 

@@ -58,7 +58,12 @@ def ls(console: Console, channel: str, *, given: tuple[str, ...]) -> int:
 @click.option("-f", "--follow", "goes_on", is_flag=True, help="Go on with those that come, until it is interrupted.")
 @click.option("--topic", "topics", multiple=True, metavar="PATTERN", help="Only topics that match this. Repeatable.")
 @click.option(
-    "--interval", type=click.FloatRange(0.1), default=5.0, show_default=True, metavar="S", help="Seconds between looks."
+    "--interval",
+    type=click.FloatRange(0.1),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Seconds between looks.",
 )
 def tail(
     console: Console,
@@ -132,7 +137,7 @@ def _found(place: Opened, update_id: str) -> Update:
                     return update
         if page:
             break
-    raise ChannelError(f"there is no update {update_id} in the channel", hint="It may have been pruned.")
+    raise ChannelError(f"there is no update {update_id} in {place.backend.location}", hint="It may have been pruned.")
 
 
 def _details(update: Update) -> Iterator[tuple[str, str]]:
@@ -159,7 +164,7 @@ def _stats_lines(found: ChannelStats) -> Iterator[str]:
         yield f"from:      {moment(ids.time_ns(found.oldest) / 1e9)}"
         yield f"to:        {moment(ids.time_ns(found.newest) / 1e9)}"
     if found.foreign:
-        yield f"foreign:   {plural(found.foreign, 'object')} that are no updates"
+        yield f"foreign:   {plural(found.foreign, 'object')}, no updates"
     if found.subscribers:
         yield ""
         heading = ("subscriber", "last heard of", "behind", "parked")

@@ -20,6 +20,7 @@ from cloudsync_core.config.jobs.fetch import FetchJob
 from cloudsync_core.config.jobs.release import ReleaseJob
 from cloudsync_core.engine.events import Event, RunFinished
 from cloudsync_core.errors import ConfigError, printable
+from cloudsync_core.releases.names import check_id
 from cloudsync_core.runs import RunReport
 from cloudsync_core.workflows import following, releasing
 from cloudsync_core.workflows.context import Context
@@ -85,7 +86,7 @@ def create(
     with jobs_without_file(console, path, dry_run=dry_run) as jobs:
         jobs.run(NAME, job, releasing.release)
     for report in jobs.reports:
-        if report.release is not None:
+        if report.release is not None and not report.exit_code:
             console.note(f"{job.pointer}: {report.release}")
     return jobs.exit_code
 
@@ -122,6 +123,8 @@ def fetch(
         raise ConfigError("--follow goes with neither --release nor --check")
     if rules["interval"] is not None and not follow:
         raise ConfigError("--interval needs --follow")
+    if wanted is not None:
+        check_id(wanted)
     places = {"source": {"release": location_of(location, given)}, "target": directory}
     job = job_of(FetchJob, {"workflow": "watch", **places, **rules})
 

@@ -52,7 +52,12 @@ _MORE: Final = {
 )
 @click.option("--topic", "topics", multiple=True, metavar="PATTERN", help="Only topics that match this. Repeatable.")
 @click.option(
-    "--interval", type=float, default=30.0, show_default=True, metavar="S", help="Seconds between looks at the channel."
+    "--interval",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Seconds between looks at the channel.",
 )
 @click.option("--once", is_flag=True, help="Deliver what is there, then end.")
 @click.option(
@@ -72,7 +77,9 @@ _MORE: Final = {
 @click.option("--file-name", metavar="TEMPLATE", help="The paths of files in a directory: {topic}/{id}{suffix}.")
 @click.option("--secret", metavar="SECRET", help="Signs what a webhook is sent; best a reference: ${env:NAME}.")
 @click.option("--allow-private", is_flag=True, help="Let a webhook be in a private network, or on this machine.")
-@click.option("--timeout", type=float, metavar="S", help="Seconds that a command or an answer of a webhook may take.")
+@click.option(
+    "--timeout", type=float, metavar="SECONDS", help="Seconds that a command or an answer of a webhook may take."
+)
 def subscribe(
     console: Console,
     channel: str,
