@@ -10,6 +10,8 @@ from cloudsync_core.config.jobs.kinds import KINDS
 from cloudsync_core.config.problems import KeyPath
 from cloudsync_core.config.validation import suggestion
 
+_NEAR: Final = 0.6
+_A_LETTER: Final = 0.85
 _OPTION_OF_A_JOB: Final = len(("jobs", "name", "option"))
 
 
@@ -22,8 +24,10 @@ def explain_unknown(path: KeyPath, kind: str) -> str:
     """
     name = str(path[-1])
     known = schema.option_names(path[:-1], kind)
-    if path[:1] == ("jobs",) and len(path) == _OPTION_OF_A_JOB and not difflib.get_close_matches(name, known, n=1):
+    if path[:1] == ("jobs",) and len(path) == _OPTION_OF_A_JOB:
         others = [other for other in KINDS if name in schema.option_names(("jobs", ""), other)]
-        if others:
+        # What another kind of job has is no typing error, as a rule, unless it differs by a letter: "topics", "topic".
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_A_LETTER if others else _NEAR)
+        if others and not near:
             return f"unknown option of a {kind}; it is one of a {' or a '.join(others)}"
     return f"unknown option; {suggestion(name, sorted(known))}"

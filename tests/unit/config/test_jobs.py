@@ -112,6 +112,14 @@ class TestProblems:
                 "workflow: publish, source: x, target: y, keep: 3",
                 (".keep: unknown option of a publish job; it is one of a release job or a fetch job"),
             ),
+            (
+                "workflow: publish, source: x, target: y, topics: [a]",
+                ".topics: unknown option; did you mean 'topic'?",
+            ),
+            (
+                "workflow: watch, source: x, target: y, deliver: {directory: z}",
+                ".deliver: unknown option of a watch job; it is one of a subscribe job",
+            ),
             ("workflow: publish, source: x, target: y, publisher: my host", f".publisher: {NAMED}"),
             ("workflow: publish, source: x, target: y, settle: -1", ".settle: must be a number of seconds"),
             ("workflow: watch, source: {release: x}, target: y, pointer: ../x", f".pointer: {NAMED}"),
