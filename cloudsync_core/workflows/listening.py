@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -92,6 +93,17 @@ class Listening:
         if failure is not None and not heard:
             raise failure
         return heard
+
+    def has_heard(self, key: str) -> bool:
+        """Tell whether a key may be among what was heard since it was last asked for; from any thread."""
+        with self._lock:
+            heard = self._heard
+            folders = itertools.accumulate(key.split("/")[:-1], lambda above, name: f"{above}/{name}")
+            return (
+                heard.everything is not None
+                or key in heard.keys
+                or bool(heard.folders and any(f"{folder}/" in heard.folders for folder in folders))
+            )
 
     def __enter__(self) -> Self:
         self._thread.start()

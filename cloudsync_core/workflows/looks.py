@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from cloudsync_core.config.model import WatchJob
@@ -104,6 +105,9 @@ class Looker:
         backup: where objects of the target are kept aside.
         scope: the job's filter.
         vigil: what was deleted lately, and whether somebody has permitted more.
+
+    Attributes:
+        hears: tells, in any thread, whether a key was heard of since the look began.
     """
 
     def __init__(
@@ -127,6 +131,7 @@ class Looker:
         self._scope = scope
         self._vigil = vigil
         self._objects = 0
+        self.hears: Callable[[str], bool] = lambda _: False
 
     @property
     def job_name(self) -> str:
@@ -235,7 +240,10 @@ class Looker:
         try:
             self._sides.source.stat(action.key)
         except ObjectNotFoundError:
-            return None
+            if not self.hears(action.key):
+                return None
+            # It may have been there in between: it waits until nothing is heard of it.
+            return PreconditionFailedError("it was heard of meanwhile", operation="delete", key=action.key)
         except BackendError as error:
             return error
         return PreconditionFailedError("it is on the source again", operation="delete", key=action.key)

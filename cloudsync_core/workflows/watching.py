@@ -118,6 +118,7 @@ class _Watching:
         self._vigil.start(os.getpid(), self._job.events.source, time.time())
         message: str | None = None
         with Listening(self._source, self._context.stop) as listening:
+            self._looker.hears = listening.has_heard
             while not self._context.stop.is_set():
                 self._hear(listening.wait(0))
                 if self._vigil.read().halted is not None:

@@ -296,6 +296,19 @@ class TestDeletes:
             assert job.source.counts["stat"] > stats
             assert job.target.counts["delete"] == 0
 
+    @pytest.mark.parametrize("of", [{"keys": ("c/1",)}, {"folders": ("c/",)}, {"everything": "a test"}], ids=str)
+    def test_what_is_heard_of_while_it_is_missed_waits_from_then_on(self, world, of):
+        with running(world(grace=0.6)) as job:
+            lists = job.target.counts["list"]
+            job.source.inner.delete("c/1")
+            job.hint(everything="a test")
+            until(lambda: job.target.counts["list"] > lists)
+            time.sleep(0.3)
+            job.told.hints.put(Hints(**of))
+            heard = time.monotonic()
+            job.settles()
+            assert time.monotonic() - heard >= 0.6
+
     def test_what_a_look_at_everything_misses_is_deleted_after_a_while(self, world):
         with running(world(grace=0.3)) as job:
             job.source.inner.delete("a")
