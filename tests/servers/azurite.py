@@ -3,7 +3,8 @@
 `azurite` is started once per test session (and per xdist worker), holds everything in memory, and checks signatures;
 `azurite_with_tokens` is one behind TLS that also takes access tokens. Tests get containers of their own by
 `AzureServer.make_container`, look at them with `AzureServer.client` (azure-storage-blob), and disturb requests with
-`azurite_proxy`.
+`azurite_proxy`. `azurite_queues` is the queue service of the same account, a server of its own, which only the tests
+start that need it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ import os
 import re
 import ssl
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -202,11 +208,109 @@ def azurite_proxy(azurite: AzureServer) -> Iterator[Proxy]:
         yield proxy
 
 
-def _running(folder: Path, *options: str) -> contextlib.AbstractContextManager[str]:
+@dataclasses.dataclass(frozen=True)
+class QueueServer:
+    """The queue service of an account, looked at with nothing but HTTP and signatures that Microsoft's client makes.
+
+    Attributes:
+        endpoint_url: the server, without the account.
+    """
+
+    endpoint_url: str
+    account_name: str
+    account_key: str
+    name: str
+
+    @property
+    def account_url(self) -> str:
+        """Where the queues are."""
+        return f"{self.endpoint_url}/{self.account_name}"
+
+    def make_queue(self, name: str | None = None) -> str:
+        """Create an empty queue and return its name, by default one that nothing else uses."""
+        queue = name or f"queue-{uuid.uuid4().hex[:16]}"
+        self._call("PUT", queue)
+        return queue
+
+    def delete_queue(self, queue: str) -> None:
+        """Delete a queue, which can be made again at once here."""
+        self._call("DELETE", queue)
+
+    def put(self, queue: str, *texts: str) -> None:
+        """Put messages into a queue."""
+        for text in texts:
+            body = f"<QueueMessage><MessageText>{escape(text)}</MessageText></QueueMessage>".encode()
+            self._call("POST", f"{queue}/messages", body=body)
+
+    def count(self, queue: str) -> int:
+        """Return how many messages there are, hidden ones included."""
+        return int(self._call("GET", queue, comp="metadata")[0]["x-ms-approximate-messages-count"])
+
+    def metadata(self, queue: str) -> dict[str, str]:
+        """Return the metadata of a queue."""
+        headers, _ = self._call("GET", queue, comp="metadata")
+        start = "x-ms-meta-"
+        return {name.lower()[len(start) :]: text for name, text in headers.items() if name.lower().startswith(start)}
+
+    def visible(self, queue: str) -> list[str]:
+        """Return the texts of those of the first 32 messages that anybody could receive now."""
+        _, body = self._call("GET", f"{queue}/messages", peekonly="true", numofmessages="32")
+        return [one.findtext("MessageText") or "" for one in ET.fromstring(body).iter("QueueMessage")]
+
+    def exists(self, queue: str) -> bool:
+        """Tell whether there is a queue of that name."""
+        try:
+            self._call("GET", queue, comp="metadata")
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return False
+            raise
+        return True
+
+    def sas_token(self, permissions: str = "raup") -> str:
+        """Return a shared access signature for the queues of the account, of one hour."""
+        from azure.storage.blob import AccountSasPermissions, ResourceTypes, Services, generate_account_sas
+
+        token: str = generate_account_sas(
+            self.account_name,
+            self.account_key,
+            resource_types=ResourceTypes(service=True, container=True, object=True),
+            permission=AccountSasPermissions.from_string(permissions),
+            expiry=dt.datetime.now(dt.UTC) + dt.timedelta(hours=1),
+            services=Services(queue=True),
+        )
+        return token
+
+    @functools.cached_property
+    def _everything(self) -> str:
+        return self.sas_token("rwdlacup")
+
+    def _call(self, method: str, path: str, *, body: bytes | None = None, **query: str) -> tuple[Message, bytes]:
+        url = f"{self.account_url}/{path}?{urlencode(query)}&{self._everything}"
+        headers = {"content-type": "application/xml"} if body else {}
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method), timeout=30) as answer:
+            return answer.headers, answer.read()
+
+
+@pytest.fixture(scope="session")
+def azurite_queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QueueServer]:
+    """The queue service of the account that `azurite` has; queues that are deleted can be made again at once."""
+    with _running(tmp_path_factory.mktemp("azurite-queues"), service="queue") as url:
+        yield QueueServer(url, _ACCOUNT_NAME, _ACCOUNT_KEY, "azurite queues")
+
+
+@pytest.fixture
+def azurite_queues_proxy(azurite_queues: QueueServer) -> Iterator[Proxy]:
+    """A proxy before the queue service."""
+    with proxy_before(azurite_queues) as proxy:
+        yield proxy
+
+
+def _running(folder: Path, *options: str, service: str = "blob") -> contextlib.AbstractContextManager[str]:
     command = [
-        *_program(),
-        "--blobHost", "127.0.0.1",
-        "--blobPort", "0",
+        *_program(service=service),
+        f"--{service}Host", "127.0.0.1",
+        f"--{service}Port", "0",
         "--inMemoryPersistence",
         "--silent",
         "--disableTelemetry",
@@ -228,9 +332,9 @@ def _served(server: Server) -> Iterator[Server]:
         server.close()
 
 
-def _program(folder: Path = install_azurite.FOLDER) -> list[str]:
+def _program(folder: Path = install_azurite.FOLDER, service: str = "blob") -> list[str]:
     try:
-        return install_azurite.command(folder)
+        return install_azurite.command(folder, service)
     except install_azurite.NotInstalledError as error:
         pytest.fail(str(error), pytrace=False)
 

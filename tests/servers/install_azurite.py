@@ -18,7 +18,7 @@ from types import ModuleType
 
 FOLDER = Path(__file__).parents[2] / ".tools/azurite"
 _WANTED = Path(__file__).parent / "node"
-_PROGRAM = "node_modules/azurite/dist/src/blob/main.js"
+_PROGRAM = "node_modules/azurite/dist/src/{service}/main.js"
 _PATIENCE = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")  # milliseconds
 _SECONDS = 600
 _STACK = re.compile(r"npm error\s*$|npm error (\s+|\})")
@@ -29,7 +29,7 @@ class NotInstalledError(Exception):
 
 
 def install(folder: Path = FOLDER) -> Path:
-    """Return Azurite's program, installed if it is not there yet, or is another one than wanted.
+    """Return Azurite's program for blobs, installed if it is not there yet, or is another one than wanted.
 
     An install that is interrupted leaves nothing that would be taken for a whole one; of several at once, one does it.
 
@@ -45,11 +45,15 @@ def install(folder: Path = FOLDER) -> Path:
                 shutil.rmtree(folder, ignore_errors=True)
                 (Path(made) / "content").rename(folder)
         (folder / "ready").touch()  # newer than what make compares it with
-    return folder / _PROGRAM
+    return folder / _PROGRAM.format(service="blob")
 
 
-def command(folder: Path = FOLDER) -> list[str]:
-    """Return how to run Azurite's server for blobs, options left out.
+def command(folder: Path = FOLDER, service: str = "blob") -> list[str]:
+    """Return how to run one of Azurite's servers, options left out.
+
+    Args:
+        folder: where it is installed.
+        service: "blob" or "queue".
 
     Raises:
         NotInstalledError: it is not installed, or is another one than wanted.
@@ -59,7 +63,7 @@ def command(folder: Path = FOLDER) -> list[str]:
             f"the wanted Azurite is not in {folder}; `make test` installs it, and so does\n"
             f"  {sys.executable} -m tests.servers.install_azurite"
         )
-    return [str(Path(_node().__file__ or "").parent / "bin/node"), str(folder / _PROGRAM)]
+    return [str(Path(_node().__file__ or "").parent / "bin/node"), str(folder / _PROGRAM.format(service=service))]
 
 
 def _is_whole(folder: Path) -> bool:
@@ -93,7 +97,7 @@ def _fill(made: Path) -> None:
         cwd=content, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, timeout=_SECONDS,
     )  # fmt: skip
-    if ran.returncode != 0 or not (content / _PROGRAM).is_file():
+    if ran.returncode != 0 or not (content / _PROGRAM.format(service="blob")).is_file():
         said = "\n".join(f"  {line}" for line in ran.stdout.splitlines() if not _STACK.match(line))
         raise NotInstalledError(
             f"Azurite, which the tests of Azure need, was not installed: npm exited with status {ran.returncode}\n"

@@ -15,6 +15,11 @@ PUBLIC_SUFFIX = "core.windows.net"
 
 _CONTAINER = re.compile(r"(?=.{3,63}\Z)(?:\$root|\$web|\$logs|[a-z0-9]+(?:-[a-z0-9]+)*)")
 _ACCOUNT_HOST = re.compile(r"(?P<account>[a-z0-9]{3,24}(?:-secondary)?)(?:\.z[0-9]+)?\.(?:blob|dfs)\.(?P<suffix>.+)")
+_SERVICE_HOST = re.compile(
+    r"(?P<account>[a-z0-9]{3,24})(?:-secondary)?(?P<zone>(?:\.z[0-9]+)?)\.(?:blob|dfs|queue)\.(?P<suffix>.+)"
+)
+_EMULATOR_PORTS = {10000: 10001}
+"""Where Azurite has its queues when it has its blobs where nobody has said otherwise."""
 
 
 def is_container(name: str) -> bool:
@@ -31,13 +36,28 @@ def service_url(account: str, suffix: str = PUBLIC_SUFFIX, scheme: str = "https"
 
 
 def account_of(url: str) -> str | None:
-    """Return the account that the URL of a blob service names: in its host, or for an address in its path."""
+    """Return the account that the URL of a service of it names: in its host, or for an address in its path."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if (match := _ACCOUNT_HOST.fullmatch(host)) is not None:
-        return match["account"].removesuffix("-secondary")
+    if (match := _SERVICE_HOST.fullmatch(host)) is not None:
+        return match["account"]
     first = unquote(parts.path.strip("/").partition("/")[0])
     return first if first and ("." not in host or _is_ip(host)) else None
+
+
+def queue_url(url: str) -> str:
+    """Return the URL of the queue service of the account whose blob service is at `url`.
+
+    Raises:
+        ValueError: nobody knows it, because the account has a name of its owner's for a host.
+    """
+    parts = urlsplit(url)
+    if (match := _SERVICE_HOST.fullmatch(parts.hostname or "")) is not None:
+        return f"{parts.scheme}://{match['account']}{match['zone']}.queue.{match['suffix']}"
+    if parts.hostname in {"localhost", "127.0.0.1", "::1"} and parts.port in _EMULATOR_PORTS:
+        netloc = parts.netloc.removesuffix(f":{parts.port}")
+        return f"{parts.scheme}://{netloc}:{_EMULATOR_PORTS[parts.port]}{parts.path}"
+    raise ValueError("it cannot be told where the account's queues are; name the URL of the queue service")
 
 
 def split_host(container: str) -> tuple[str, str | None]:

@@ -6,13 +6,23 @@ connection string that belongs elsewhere would at best be refused.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
-from cloudsync_azure.address import PUBLIC_SUFFIX, Address, account_of, is_container, is_near, service_url, split_host
+from cloudsync_azure.address import (
+    PUBLIC_SUFFIX,
+    Address,
+    account_of,
+    is_container,
+    is_near,
+    queue_url,
+    service_url,
+    split_host,
+)
 from cloudsync_azure.config import AzureOptions
 from cloudsync_azure.signing import Anonymous, Authorisation, Bearer, SharedAccess, SharedKey, Tokens
 from cloudsync_core.errors import ConfigError
@@ -75,6 +85,39 @@ class Environment:
         server = self.address.server
         host = "127.0.0.1" if is_near(server) else server.host
         self.endpoint = dataclasses.replace(server, host=host).netloc + self.address.base
+        self._queue = found.queue if found.url else None
+
+    def at_queue(
+        self, queue: str, url: str | None = None, *, connection_string: str | None = None, sas: str | None = None
+    ) -> Self:
+        """Return how a storage queue is reached: by default one of the same account, with the same credentials.
+
+        Args:
+            queue: its name.
+            url: of the account's queue service.
+            connection_string: of the queue's account, if that is another one.
+            sas: a shared access signature for the queue; one for a container is none.
+
+        Raises:
+            ValueError: it cannot be told where the queue is, or by what to be let in.
+        """
+        other = _Found.of_connection_string(connection_string) if connection_string else _Found(sas=sas)
+        blobs = other.url or (self.address.server.url + self.address.base)
+        url = url or other.queue or (None if connection_string else self._queue) or queue_url(blobs)
+        account = other.account or account_of(url) or self.address.account
+        found = copy.copy(self)
+        found.address = Address.of(url, account, queue)
+        if other.lets_in or connection_string:
+            if not other.lets_in:
+                raise ValueError("the connection string holds neither AccountKey nor SharedAccessSignature")
+            found.authorise = _authorisation(other, found.address, AzureOptions.model_validate({}))
+        elif isinstance(self.authorise, SharedKey | SharedAccess) and account != self.address.account:
+            raise ValueError(
+                f"the queue is in the account {account}, and the credentials are those of {self.address.account}"
+            )
+        elif isinstance(self.authorise, Bearer):
+            _refuse_plain(found.address)
+        return found
 
 
 def shown(location: Location) -> str:
@@ -91,6 +134,7 @@ class _Found:
     key: str | None = dataclasses.field(default=None, repr=False)
     sas: str | None = dataclasses.field(default=None, repr=False)
     anonymous: bool = False
+    queue: str | None = None
 
     @property
     def lets_in(self) -> bool:
@@ -115,9 +159,10 @@ class _Found:
         if url is None and account is not None:
             scheme = said.get("defaultendpointsprotocol", "https").lower()
             url = service_url(account, said.get("endpointsuffix") or PUBLIC_SUFFIX, scheme)
-        if url is None:
+        queue = said.get("queueendpoint")
+        if url is None and queue is None:
             raise ValueError("the connection string names neither AccountName nor BlobEndpoint")
-        return cls(account, url, said.get("accountkey"), said.get("sharedaccesssignature"))
+        return cls(account, url, said.get("accountkey"), said.get("sharedaccesssignature"), queue=queue)
 
 
 def _found(options: AzureOptions, host_url: str | None, environ: Mapping[str, str]) -> _Found:
@@ -131,7 +176,9 @@ def _found(options: AzureOptions, host_url: str | None, environ: Mapping[str, st
     wanted = given.account or (account_of(given.url) if given.url else None)
     if wanted is not None and around.account is not None and wanted != around.account:
         around = _Found()
-    found = dataclasses.replace(given, account=wanted or around.account, url=given.url or around.url)
+    found = dataclasses.replace(
+        given, account=wanted or around.account, url=given.url or around.url, queue=given.queue or around.queue
+    )
     if options.names_credentials:
         return found
     return dataclasses.replace(found, key=around.key, sas=around.sas, anonymous=around.anonymous)
@@ -189,7 +236,12 @@ def _authorisation(found: _Found, address: Address, options: AzureOptions) -> Au
         return SharedAccess(found.sas)
     if found.anonymous:
         return Anonymous()
+    _refuse_plain(address)
+    return Bearer(Tokens(options))
+
+
+def _refuse_plain(address: Address) -> None:
+    """Raise `ValueError` unless a token may go to that server."""
     if address.server.scheme != "https" and not is_near(address.server):
         # Whoever sees a token on its way can use it; a key and what is signed by it stay here.
         raise ValueError("tokens of an identity are not sent over plain HTTP; write endpoint_url with https")
-    return Bearer(Tokens(options))
