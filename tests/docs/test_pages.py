@@ -11,6 +11,7 @@ import pytest
 from tests.docs.blocks import EXECUTED, SHOWN, blocks, execute
 from tests.servers.azurite import AzureServer
 from tests.servers.gcs import running_gcs
+from tests.servers.pubsub import connect, running_pubsub
 from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
@@ -76,9 +77,12 @@ def azure_container(azurite: AzureServer, monkeypatch):
 
 @pytest.fixture
 def gcs_bucket(monkeypatch):
-    """The reader's bucket on Google Cloud Storage, likewise."""
-    with running_gcs() as server:
+    """The reader's bucket on Google Cloud Storage, likewise, and a Pub/Sub that it can tell of changes."""
+    with running_gcs() as server, running_pubsub() as pubsub:
+        connect(server, pubsub)
         server.make_bucket(BUCKET)
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub.host)
+        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "my-project")
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.endpoint_url)
         yield
 
