@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM during a run: the first ends it in order, the second at once."""
+"""Ctrl-C and SIGTERM during a run: the first ends it in order, the second at once; and SIGHUP, which ends nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -25,6 +26,25 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def hangups(heard: Callable[[], None]) -> Iterator[None]:
+    """Take SIGHUP, for the length of the block, unless it is ignored, or means that the user's terminal has gone away.
+
+    Args:
+        heard: called from the signal handler; it must not wait for anything.
+    """
+    before = signal.getsignal(signal.SIGHUP)
+    main = threading.current_thread() is threading.main_thread()
+    if before is signal.SIG_IGN or not main or sys.stderr.isatty():
+        yield
+        return
+    signal.signal(signal.SIGHUP, lambda *_: heard())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @dataclasses.dataclass(slots=True)

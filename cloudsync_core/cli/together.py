@@ -1,154 +1,175 @@
-"""Runs jobs that go on until they are stopped, each in a thread of its own, beside those that end by themselves."""
+"""Runs jobs that go on until they are stopped beside each other, and beside those that end by themselves."""
 
 from __future__ import annotations
 
-import dataclasses
-import signal
+import contextlib
+import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
 
-from cloudsync_core.cli.display import say_stopping
-from cloudsync_core.cli.endings import crashed
-from cloudsync_core.cli.interrupts import signals
+from cloudsync_core.cli.formats import plural
+from cloudsync_core.cli.interrupts import hangups, signals
 from cloudsync_core.cli.jobs import Jobs
-from cloudsync_core.config.model import Job
-from cloudsync_core.engine.executor import Stop
-from cloudsync_core.engine.state import State
+from cloudsync_core.cli.reloading import Read, change_of, lasting_of
+from cloudsync_core.cli.runners import Group, Runner
+from cloudsync_core.config.service_manager import ServiceManager
 from cloudsync_core.errors import CloudSyncError
-from cloudsync_core.workflows.table import is_continuous, run_job
+from cloudsync_core.workflows.table import run_job
 
-_INTERRUPTED = 130
+if TYPE_CHECKING:
+    # Commands that read no file need not know all that one can say.
+    from cloudsync_core.config.model import Job
+
+_INTERRUPTED: Final = 130
+
+_GLANCE: Final = 0.2
+"""Seconds between two looks at what signal handlers have noted."""
+
+_SHARE: Final = 4
+"""How many signs of life are due within the time after which a service manager takes the process for hung."""
 
 
-def run_together(jobs: Jobs, selected: Mapping[str, Job]) -> None:
+def run_together(jobs: Jobs, selected: Mapping[str, Job], read: Read | None = None) -> None:
     """Run jobs: those that go on from the start and all at once, the others meanwhile, one after the other.
 
     It returns when all have ended: the first SIGTERM or Ctrl-C ends them, each with what it has in hand. An error that
-    ends one of them is told at once, and ends no other.
+    ends one of them is told at once, and ends no other. SIGHUP has the configuration read again.
 
     Args:
         jobs: of the file; a dry run, or one in which each is done once, has no job that goes on.
         selected: the jobs, in their order.
+        read: reads the configuration again; `None` when there is no file.
     """
-    lasting = {} if jobs.once or jobs.dry_run else {name: job for name, job in selected.items() if is_continuous(job)}
+    lasting = {} if jobs.once or jobs.dry_run else lasting_of(selected)
+    manager = ServiceManager()
     if not lasting:
+        manager.ready("jobs run that end by themselves")
         jobs.run_all(selected, run_job)
         return
+    together = _Together(jobs, lasting, manager, list(selected))
     others = {name: job for name, job in selected.items() if name not in lasting}
-    group = _Group()
-    runners = [_Runner(jobs, name, job, group) for name, job in lasting.items()]
-    jobs.console.on_lost = group.interrupt
-    jobs.beside = _Member(group, continuous=False)
     try:
-        with signals(group.signalled):
-            for runner in runners:
-                runner.start()
-            if others:
-                jobs.run_all(others, run_job)
-            for runner in runners:
-                runner.join()
+        together.run(others, read)
     finally:
-        jobs.console.on_lost = None
-        _gather(jobs, runners, list(selected))
-    if group.interrupted:
-        jobs.interrupted = True
-        jobs.exit_code = max(jobs.exit_code, _INTERRUPTED)
+        together.gather()
 
 
-def _gather(jobs: Jobs, runners: Sequence[_Runner], order: Sequence[str]) -> None:
-    for runner in runners:
-        jobs.reports += runner.jobs.reports
-        jobs.told |= runner.jobs.told
-        jobs.exit_code = max(jobs.exit_code, runner.jobs.exit_code)
-    jobs.reports.sort(key=lambda report: order.index(report.run.job))
+class _Together:
+    """The jobs of one invocation that go on, from their start to the end of the last of them.
 
-
-class _Group:
-    """The jobs that are ended together; signal handlers call it, so it waits for nothing."""
-
-    def __init__(self) -> None:
-        self.interrupted = False
-        self._ended = False
-        self._lasting: list[Stop] = []
-        self._others: list[Stop] = []
-
-    def joined(self, stop: Stop, *, continuous: bool) -> None:
-        """Have a job ended with the others, at once if they are being ended already."""
-        (self._lasting if continuous else self._others).append(stop)
-        # Noted before it is asked: a signal that comes in between finds one or the other.
-        self._tell()
-
-    def signalled(self, number: int) -> None:
-        """End all: in order as it is meant for SIGTERM, as an interruption for Ctrl-C."""
-        if number == signal.SIGTERM:
-            self._ended = True
-            self._tell()
-        else:
-            self.interrupt()
-        say_stopping()
-
-    def interrupt(self) -> None:
-        """End all, on behalf of the user."""
-        self.interrupted = True
-        self._tell()
-
-    def _tell(self) -> None:
-        for stop in self._others:
-            if self._ended or self.interrupted:
-                # One that would have ended by itself has not done what it was to do.
-                stop.interrupt()
-        for stop in self._lasting:
-            if self.interrupted:
-                stop.interrupt()
-            elif self._ended:
-                stop.end()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Member:
-    """See `Beside`."""
-
-    group: _Group
-    continuous: bool
-
-    def joined(self, stop: Stop) -> None:
-        """Let the job be ended together with the others."""
-        self.group.joined(stop, continuous=self.continuous)
-
-
-class _Runner:
-    """One job that goes on, in its thread.
-
-    Attributes:
-        jobs: of this job alone: connections to SQLite, and what is secret, belong to one thread.
+    Args:
+        jobs: of the file.
+        lasting: the jobs that go on.
+        manager: is told how they are.
+        order: the names of all jobs, as the summary shows them.
     """
 
-    def __init__(self, jobs: Jobs, name: str, job: Job, group: _Group) -> None:
-        resolver = jobs.resolver.another()
-        jobs.console.hide(resolver.values)
-        member = _Member(group, continuous=True)
-        self.jobs = dataclasses.replace(jobs, resolver=resolver, beside=member, reports=[], told=set(), exit_code=0)
-        self._name = name
-        self._job = job
-        # Not waited for when the user aborts.
-        self._thread = threading.Thread(target=self._run, name=f"cloudsync-job-{name}", daemon=True)
+    def __init__(self, jobs: Jobs, lasting: Mapping[str, Job], manager: ServiceManager, order: list[str]) -> None:
+        self._jobs = jobs
+        self._now = jobs
+        self._lasting = lasting
+        self._manager = manager
+        self._order = order
+        self._group = Group(manager.stopping)
+        self._taken_out: list[Runner] = []
 
-    def start(self) -> None:
-        """Start the job."""
-        self._thread.start()
+    def run(self, others: Mapping[str, Job], read: Read | None) -> None:
+        """Run the jobs, and those that end by themselves, until all have ended."""
+        group = self._group
+        reloading = contextlib.nullcontext() if read is None else hangups(self._wants_reload)
+        self._jobs.console.on_lost = group.interrupt
+        with signals(group.signalled), reloading, self._watched():
+            self._start(self._lasting)
+            if others:
+                Runner(self._jobs, None, lambda jobs: jobs.run_all(others, run_job), group).start()
+            self._wait_for(lambda runner: runner.has_begun)
+            self._tell_ready()
+            while not self._wait_for(lambda runner: not runner.runs):
+                assert read is not None, "only then is there anything that ends the waiting"
+                self._reload(read)
 
-    def join(self) -> None:
-        """Wait until it has ended; signal handlers run meanwhile."""
-        self._thread.join()
+    def gather(self) -> None:
+        """Add up what became of all."""
+        jobs = self._jobs
+        jobs.console.on_lost = None
+        for runner in (*self._taken_out, *self._group.runners):
+            jobs.reports += runner.jobs.reports
+            jobs.told |= runner.jobs.told
+            jobs.exit_code = max(jobs.exit_code, runner.jobs.exit_code)
+        jobs.reports.sort(key=lambda report: self._order.index(report.run.job))
+        if self._group.interrupted:
+            jobs.interrupted = True
+            jobs.exit_code = max(jobs.exit_code, _INTERRUPTED)
 
-    def _run(self) -> None:
-        console = self.jobs.console
+    def _start(self, names: Iterable[str]) -> None:
+        for name in names:
+            work = functools.partial(Jobs.run, name=name, job=self._lasting[name], workflow=run_job)
+            Runner(self._now, name, work, self._group).start()
+
+    def _wait_for(self, holds: Callable[[Runner], bool]) -> bool:
+        """Wait until something holds of every runner, and return `True`; or `False` when a reload is wanted first."""
+        for runner in list(self._group.runners):
+            while not holds(runner):
+                if self._group.reload and not self._group.ends:
+                    return False
+                runner.join(_GLANCE)
+        return True
+
+    def _tell_ready(self) -> None:
+        self._manager.ready(f"{plural(len(self._lasting), 'job')} until stopped")
+
+    def _wants_reload(self) -> None:
+        self._group.reload = True
+
+    def _reload(self, read: Read) -> None:
+        """Read the configuration again, and end, start and start anew what has changed."""
+        group, console = self._group, self._now.console
+        group.reload = False
+        self._manager.reloading()
+        continuous = {runner.name: runner for runner in group.runners if runner.name is not None}
+        running = frozenset(name for name, runner in continuous.items() if runner.runs)
         try:
-            with State(self.jobs.state.path, redact=console.redact) as state:
-                self.jobs.state = state
-                self.jobs.run(self._name, self._job, run_job)
+            change = change_of(self._now, self._lasting, running, read)
         except CloudSyncError as error:
-            console.error(error, job=self._name)
-            self.jobs.exit_code = error.exit_code
-        except Exception as error:  # noqa: BLE001 - it must not end the others, and nobody else would hear of it
-            self.jobs.exit_code = crashed(error, console, job=self._name)
+            console.error(error)
+            console.trouble("the configuration was not taken in: all jobs go on as before")
+        else:
+            self._replace([continuous[name] for name in change.ended])
+            self._now, self._lasting = change.jobs, change.selected
+            self._order += [name for name in change.selected if name not in self._order]
+            if not group.ends:
+                self._start(change.started)
+            console.note(f"the configuration was taken in: {change}")
+        self._tell_ready()
+
+    def _replace(self, runners: list[Runner]) -> None:
+        for runner in runners:
+            runner.end()
+        for runner in runners:
+            runner.join()
+            self._group.runners.remove(runner)
+            self._taken_out.append(runner)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Show a service manager that all jobs go on, for the length of the block, as long as they do."""
+        patience = self._manager.patience
+        if patience is None:
+            yield
+            return
+        over = threading.Event()
+
+        def show() -> None:
+            while not over.wait(patience / _SHARE):
+                lasting = [runner for runner in self._group.runners if runner.name is not None and runner.runs]
+                if all(runner.silence < patience / 2 for runner in lasting):
+                    self._manager.alive()
+
+        thread = threading.Thread(target=show, name="cloudsync-watchdog", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from cloudsync_core.engine.concurrency import Concurrency
+from cloudsync_core.engine.life import Life
 from cloudsync_core.engine.workers import Work, Workers
 from cloudsync_core.runs import Outcome
 
@@ -16,21 +17,34 @@ class Stop(threading.Event):
     Attributes:
         interrupted: the user asked for it; otherwise the run stops itself.
         ended: it was asked for as the normal end of a run that would go on for ever.
+        life: when the thread that made it last asked whether it is to end, or waited for that.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.interrupted = False
         self.ended = False
+        self.life = Life()
         self._child: Stop | None = None
 
     def child(self) -> Stop:
         """Return what ends a part of the run without ending all of it, and ends with it; the last one that was made."""
         child = Stop()
+        child.life = self.life
         self._child = child
         if self.is_set():
             self.set()
         return child
+
+    def is_set(self) -> bool:
+        """Tell whether the run is to end."""
+        self.life.show()
+        return super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the run is to end, `timeout` seconds at most, and tell whether it is."""
+        with self.life.idle():
+            return super().wait(timeout)
 
     def set(self) -> None:
         """End the run; may be called from a signal handler."""

@@ -144,7 +144,7 @@ class Context:
             state=state,
             open_deliverers=open_deliverers,
             open_events=open_events_of,
-            opposites=_opposites(loaded, name),
+            opposites=opposites_of(loaded, name),
             headers=header_rules(job, resolver=resolver, at=at) if isinstance(job, WithHeaders) else (),
             dry_run=dry_run,
             once=once,
@@ -153,6 +153,7 @@ class Context:
         )
 
 
-def _opposites(loaded: LoadedConfig | None, name: str) -> Mapping[str, bool]:
+def opposites_of(loaded: LoadedConfig | None, name: str) -> Mapping[str, bool]:
+    """Return the other jobs that watch in the file of a job, by name, each with whether it deletes."""
     jobs = {} if loaded is None else loaded.config.jobs
     return {other: job.delete for other, job in jobs.items() if other != name and isinstance(job, WatchJob)}
