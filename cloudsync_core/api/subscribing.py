@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from cloudsync_core.backend import Backend
 from cloudsync_core.channels import events, names
+from cloudsync_core.channels.deliveries.callback import checked
 from cloudsync_core.channels.subscriber import Start, Subscriber
 from cloudsync_core.channels.update import Update
 from cloudsync_core.config.environment import default_state_path
@@ -80,11 +81,11 @@ class Subscription:
     """
 
     def __init__(self, backend: Backend, callback: Callable[[Update], object] | None, wanted: Wanted) -> None:
+        self._callback = None if callback is None else checked(callback, "the callback")
         self._stop = threading.Event()
         # Instead of one that hears nothing of this subscription's end.
         inner = backend.inner if isinstance(backend, Retry) else backend
         self._backend = Retry(inner, RetryPolicy(), stop=self._stop)
-        self._callback = callback
         self._wanted = wanted
         self._changed = threading.Condition()
         self._opened = self._ended = self._closing = False

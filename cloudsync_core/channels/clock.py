@@ -37,11 +37,6 @@ class IdSource:
         self._last_ns = 0
         self._kept_ns = 0
 
-    @property
-    def offset_ns(self) -> int:
-        """How far the store's clock is ahead of this host's, as far as it is known; 0 while they agree."""
-        return self._offset_ns
-
     def now(self) -> int:
         """Return what the store's clock says, as far as it is known."""
         return self._clock() + self._offset_ns

@@ -34,12 +34,14 @@ def problem(topic: str) -> str | None:
     return None
 
 
-def checked(topic: str) -> str:
+def checked(topic: object) -> str:
     """Return `topic` if it is one.
 
     Raises:
         ConfigError: it is none.
     """
+    if not isinstance(topic, str):
+        raise ConfigError(f"a topic is text, and no {type(topic).__name__}")
     if (why := problem(topic)) is not None:
         raise ConfigError(f"{printable(topic)!r} is no topic: {why}")
     return topic
@@ -55,10 +57,13 @@ class TopicFilter:
         patterns: a topic is wanted that one of them matches; without any, every topic is.
 
     Raises:
-        ConfigError: a pattern has an empty segment, so that nothing could match it.
+        ConfigError: a pattern has an empty segment, so that nothing could match it; or there is one text instead of
+            several, each character of which would be a pattern.
     """
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
+        if isinstance(patterns, str):
+            raise ConfigError(f"topics are a list of patterns, not {printable(patterns)!r}: write [{patterns!r}]")
         self._patterns = tuple(_compiled(pattern) for pattern in patterns)
         self._known = functools.lru_cache(maxsize=1024)(self._matches)
 

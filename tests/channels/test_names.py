@@ -141,6 +141,15 @@ class TestTopics:
         with pytest.raises(ConfigError, match="empty segment"):
             topics.TopicFilter(["a//b"])
 
+    @pytest.mark.parametrize("text", ["feeds/**", "f", ""])
+    def test_one_text_is_no_list_of_patterns(self, text):
+        with pytest.raises(ConfigError, match="topics are a list of patterns"):
+            topics.TopicFilter(text)
+
+    def test_what_is_no_text_is_no_topic(self):
+        with pytest.raises(ConfigError, match="a topic is text, and no int"):
+            topics.checked(5)
+
     @pytest.mark.timeout(5)
     def test_no_pattern_takes_long(self):
         hard = topics.TopicFilter(["/".join(["**", "a*a*a*a*b"] * 30)])

@@ -24,6 +24,10 @@ def subscribe(memory_channel, tmp_path):
     return start
 
 
+async def later(update):
+    """Do nothing when it is called."""
+
+
 class TestCallback:
     def test_gets_what_is_there_and_what_comes(self, memory_channel, subscribe):
         put(memory_channel, "there")
@@ -134,6 +138,17 @@ class TestErrors:
             subscribe(print)
         with pytest.raises(ConfigError):
             subscribe(print, name="a/b")
+
+    @pytest.mark.parametrize(
+        ("callback", "said"),
+        [(5, "the callback: it cannot be called, it is a int"), (later, "before it has done anything")],
+    )
+    def test_a_callback_that_could_deliver_nothing_is_refused(self, memory_channel, subscribe, callback, said):
+        put(memory_channel, "1")
+        with pytest.raises(ConfigError, match=said):
+            subscribe(callback)
+        with subscribe(once=True) as updates:
+            assert [update.content for update in updates] == ["1"]
 
     def test_what_ends_it_is_raised_when_it_is_closed_and_by_the_iterator(self, memory_channel, subscribe):
         watched = Scripted(memory_channel)

@@ -74,10 +74,19 @@ def _imported(name: str) -> Callable[[Update], object]:
         except AttributeError:
             raise ConfigError(f"{shown}: {at} has no {printable(part)}") from None
         at = f"{at}.{part}"
-    return _callable(found, shown)
+    return checked(found, shown)
 
 
-def _callable(found: object, shown: str) -> Callable[[Update], object]:
+def checked(found: object, shown: str) -> Callable[[Update], object]:
+    """Return what was found, if it is a function that has done its work when it returns.
+
+    Args:
+        found: by a name, or given by a program.
+        shown: how messages name it.
+
+    Raises:
+        ConfigError: it is none.
+    """
     if not callable(found):
         raise ConfigError(f"{shown}: it cannot be called, it is a {type(found).__name__}")
     late = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
