@@ -295,6 +295,16 @@ class TestTrouble:
         hints = next_of(source)
         assert (hints.keys, hints.everything) == (("a",), None)
 
+    def test_H6_a_server_that_cannot_be_reached_is_waited_for_and_said_once(self, watching, queue, bucket, gcs, caplog):
+        with running_pubsub() as server:
+            source = watching(server.make_queue(), bucket)
+            assert source.wait(0.1) is None
+        assert source.wait(1.2) is None
+        begun = time.monotonic()
+        source.close()
+        assert time.monotonic() - begun < 2
+        assert [record.levelname for record in caplog.records if "cannot be reached" in record.message] == ["WARNING"]
+
 
 class TestClosing:
     def test_H7_a_wait_that_is_under_way_ends_and_no_thread_is_left(self, watching, queue, bucket):
