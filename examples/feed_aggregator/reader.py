@@ -39,11 +39,12 @@ def main(path: str) -> None:
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
+    server = os.environ.get("FEEDS_SERVER", "1")
     interval = float(os.environ.get("FEEDS_INTERVAL", "30"))
     with (
         contextlib.closing(Reader(path)) as reader,
         Channel(os.environ["FEEDS_CHANNEL"]) as channel,
-        channel.subscribe(reader.receive, name="reader", topics=["feeds/**"], interval=interval),
+        channel.subscribe(reader.receive, name=f"reader-{server}", topics=["feeds/**"], interval=interval),
     ):
         over.wait()
 
