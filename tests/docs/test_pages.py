@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import EXECUTED, SHOWN, blocks, execute
-from tests.servers.azurite import AzureServer
+from tests.servers.azurite import AzureServer, QueueServer
 from tests.servers.gcs import running_gcs
 from tests.servers.pubsub import connect, running_pubsub
 from tests.servers.s3 import S3Server
@@ -65,14 +65,15 @@ def s3_bucket(moto_s3: S3Server, monkeypatch):
 
 
 @pytest.fixture
-def azure_container(azurite: AzureServer, monkeypatch):
-    """The reader's container on Azure, empty, reached in the same way."""
+def azure_container(azurite: AzureServer, azurite_queues: QueueServer, monkeypatch):
+    """The reader's container on Azure, empty, reached in the same way, and the queues of the same account."""
     container = azurite.client.get_container_client(CONTAINER)
     if not container.exists():
         container.create_container()
     for key in azurite.contents(CONTAINER):
         container.delete_blob(key)
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string)
+    queues = f"QueueEndpoint={azurite_queues.account_url};"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite.connection_string + queues)
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 from cloudsync_azure.config import AzureOptions
+from cloudsync_azure.source import AzureQueueOptions
 from pydantic import ByteSize
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -17,11 +19,11 @@ def shown(default):
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-def test_every_option_stands_in_the_table_as_it_is():
+@pytest.mark.parametrize("model", [AzureOptions, AzureQueueOptions])
+def test_every_option_stands_in_the_table_as_it_is(model):
     table = [line for line in README.splitlines() if line.startswith("| `") and line.count("|") == 4]
     rows = [
-        f"| `{name}` | {shown(field.default)} | {field.description} |"
-        for name, field in AzureOptions.model_fields.items()
+        f"| `{name}` | {shown(field.default)} | {field.description} |" for name, field in model.model_fields.items()
     ]
     assert [row for row in rows if row not in table] == []
 

@@ -239,6 +239,18 @@ class TestAcknowledging:
         first.done()
         assert len(heard(source, 8)) == 8
 
+    def test_H1_a_doubt_is_told_once_when_there_is_no_room_for_long(self, rig, monkeypatch):
+        monkeypatch.setattr("cloudsync_azure.source.HINTED_AT_ONCE", 1)
+        monkeypatch.setattr("cloudsync_azure.source._FULL_SECONDS", 0.1)
+        rig.change("a")
+        source = rig.open()
+        first = source.wait(PATIENCE)
+        assert "1 events wait to be settled" in source.wait(PATIENCE).everything
+        assert source.wait(0.3) is None
+        first.done()
+        rig.change("b")
+        assert heard(source, 1) == ["b"]
+
 
 class TestMessagesOfOthers:
     def test_are_left_and_told_of_once_a_kind(self, rig, caplog, monkeypatch):
@@ -462,7 +474,7 @@ class TestCredentials:
         environment = Environment(watched.location, watched.options)
         environment.authorise.token = lambda: "the-token"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("cloudsync_azure.source.Environment", lambda *_: environment)
+            patch.setattr("cloudsync_azure.queue.Environment", lambda *_: environment)
             with AzureQueueEvents(watched, AzureQueueOptions(**proxied.options())) as source:
                 assert heard(source, 1) == ["a"]
         assert set(seen) == {"Bearer the-token"}

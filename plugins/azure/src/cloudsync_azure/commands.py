@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
-from cloudsync_azure import setup
+from cloudsync_azure import setup, templating
 from cloudsync_azure.config import AzureOptions
-from cloudsync_azure.environment import Environment
-from cloudsync_azure.source import AzureQueueOptions, open_queue
+from cloudsync_azure.environment import Environment, shown
+from cloudsync_azure.queue import open_queue, queue_name
+from cloudsync_azure.source import AzureQueueOptions
+from cloudsync_core import keys
 from cloudsync_core.errors import ConfigError
 from cloudsync_core.location import Location
 from cloudsync_core.options import BackendOptions
@@ -23,7 +27,7 @@ def azure() -> None:
 
 @azure.command(name="setup")
 @click.argument("container")
-@click.option("--queue", metavar="NAME", help="The queue's name. [default: cloudsync-CONTAINER]")
+@click.option("--queue", metavar="NAME", help="The queue's name. [default: one made from the container and the prefix]")
 @click.option("--prefix", default="", metavar="PREFIX", help="Hear of objects below this prefix only.")
 @click.option("--endpoint", metavar="URL", help="The URL of the queue service. [default: that of the account]")
 @click.option(
@@ -36,7 +40,7 @@ def azure() -> None:
 @click.option("--template", is_flag=True, help="Print a template for Azure Resource Manager instead, and do nothing.")
 @click.option("--remove", is_flag=True, help="Remove what this command has made.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def setup_queue(
     container: str,
     *,
@@ -59,29 +63,32 @@ def setup_queue(
     checked = _checked(AzureOptions, f"{location.scheme}://", _assignments(options))
     assert isinstance(checked, AzureOptions)
     address = Environment(location, checked).address
-    name = queue or setup.queue_name(address.container)
+    folder = keys.folder(location.prefix)
+    name = queue or queue_name(address.container, folder)
     given = {"queue": name} if endpoint is None else {"queue": name, "endpoint_url": endpoint}
     _checked(AzureQueueOptions, "the queue", given)
-    wanted = setup.Wanted(address.account, address.container, location.prefix, name)
+    wanted = setup.Wanted(address.account, address.container, folder, name)
     if template:
-        click.echo(setup.template(wanted))
+        click.echo(templating.template(wanted))
         return
-    _, opened = open_queue(location, checked, name, endpoint)
-    try:
+    with contextlib.closing(open_queue(location, checked, name, endpoint)) as opened:
         step = setup.plan(opened, wanted, remove=remove)
-        click.echo(f"{'would ' if dry_run and step.verb else ''}{step.text}")
-        if step.verb is not None and not dry_run:
+        click.echo(f"  {step.text}")
+        if step.verb is None:
+            click.echo("Nothing to do: the queue is " + ("not there." if remove else "there."))
+        elif dry_run:
+            click.echo("Nothing was done: this was a dry run.")
+        else:
             if not yes:
-                click.confirm("Go on?", abort=True)
+                click.confirm("Do it?", abort=True)
             setup.perform(opened, wanted, step)
-            click.echo("done")
-    finally:
-        opened.close()
-    click.echo(f"\nTo {'remove' if remove else 'make'} the subscription of Event Grid, run:\n")
-    for command in setup.commands(wanted, remove=remove):
+            click.echo("Done.")
+    click.echo(f"\nThe subscription of Event Grid is {'removed' if remove else 'made'} by these commands:\n")
+    for command in templating.commands(wanted, remove=remove):
         click.echo(command)
     if not remove:
-        click.echo(f"\nThen watch with: --events azure-queue --event-option queue={name}")
+        chosen = "" if queue is None else f" --event-option queue={name}"
+        click.echo(f"\nWatch it: cloudsync watch {shown(location)} DIRECTORY --events azure-queue{chosen}")
 
 
 def _location(container: str, prefix: str) -> Location:

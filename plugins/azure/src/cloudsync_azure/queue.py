@@ -1,4 +1,4 @@
-"""A storage queue: its requests, and messages that are kept from others for as long as they are worked on.
+"""A storage queue: its requests, and what its refusals mean.
 
 https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-api. The service has no long polling, and
 deletes messages one by one: many requests are under way at once instead.
@@ -6,24 +6,25 @@ deletes messages one by one: many requests are under way at once instead.
 
 from __future__ import annotations
 
-import contextlib
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
-from typing import Final, NamedTuple, TypeVar
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Final, NamedTuple
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
+from pydantic import SecretStr
+
 from cloudsync_azure.address import Address
-from cloudsync_azure.connection import IN_FLIGHT, Connection
-from cloudsync_azure.errors import FAILURES, RefusedError, meaning
+from cloudsync_azure.config import AzureOptions
+from cloudsync_azure.connection import Connection
+from cloudsync_azure.environment import Environment, shown
+from cloudsync_azure.errors import RefusedError, meaning
 from cloudsync_core.backends.objectstore.rules import Rule
 from cloudsync_core.backends.objectstore.transport import DamagedAnswerError
 from cloudsync_core.backends.objectstore.wire import Answer, Request
-from cloudsync_core.errors import AccessDeniedError, BackendError, ContainerNotFoundError, UnavailableError
-
-T = TypeVar("T")
+from cloudsync_core.errors import AccessDeniedError, BackendError, ConfigError, ContainerNotFoundError, UnavailableError
+from cloudsync_core.location import Location
 
 MOST_AT_ONCE: Final = 32
 """Messages that one request returns at most (https://learn.microsoft.com/rest/api/storageservices/get-messages)."""
@@ -44,11 +45,8 @@ CODES: Final[Mapping[str, Rule]] = {
 """By Azure's name of the error; what is not here means what it does for objects."""
 
 _GONE: Final = frozenset({"MessageNotFound", "PopReceiptMismatch", "QueueNotFound", "QueueBeingDeleted"})
-_FINAL: Final = frozenset({400, 403, 404})
-"""Statuses that asking again for the same does not change."""
-
-_RELEASE_SECONDS: Final = 1.0
-"""For giving back what was not worked on; what is left comes again by itself."""
+_LONGEST_NAME: Final = 63
+"""Characters of a queue's name (https://learn.microsoft.com/rest/api/storageservices/naming-queues-and-metadata)."""
 
 _METADATA: Final = "x-ms-meta-"
 
@@ -58,6 +56,15 @@ def meaning_of(failure: BaseException, key: str | None = None) -> BackendError |
     if isinstance(failure, RefusedError) and (rule := CODES.get(failure.code)) is not None:
         return rule.failure()
     return meaning(failure, key)
+
+
+def queue_name(container: str, prefix: str) -> str:
+    """Return the name that the queue has by which a place is watched, unless another one is chosen."""
+    name = f"cloudsync-{container.lstrip('$')}"
+    if prefix or len(name) > _LONGEST_NAME:
+        digest = hashlib.sha256(f"{container}/{prefix}".encode()).hexdigest()[:8]
+        name = f"{name[: _LONGEST_NAME - len(digest) - 1].rstrip('-')}-{digest}"
+    return name
 
 
 class Message(NamedTuple):
@@ -138,151 +145,34 @@ class Queue:
         return f"{self._path}/messages/{quote(identifier, safe='-')}"
 
 
-class _Lease(NamedTuple):
-    receipt: str
-    renewed: float
-    lasts_until: float
+def open_queue(
+    location: Location,
+    options: AzureOptions,
+    queue: str,
+    url: str | None,
+    *,
+    connection_string: SecretStr | None = None,
+    sas_token: SecretStr | None = None,
+) -> Queue:
+    """Return a queue beside a location; nothing is asked of the server.
 
-
-class Leases:
-    """The messages that are worked on: hidden from others until they are settled, and then deleted, by one thread.
-
-    Args:
-        queue: where they come from.
-        visibility: seconds for which a message is hidden; renewed at half of that.
-        denied: called once if the service does not let messages be hidden any longer.
+    Raises:
+        ConfigError: it cannot be told where the queue is, or by what to be let in.
     """
-
-    def __init__(self, queue: Queue, visibility: int, denied: Callable[[BackendError], None]) -> None:
-        self._queue = queue
-        self._visibility = visibility
-        self._denied: Callable[[BackendError], None] | None = denied
-        self._held: dict[str, _Lease] = {}
-        self._settled: list[str] = []
-        self._closing = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._keep, name="cloudsync-azure-leases", daemon=True)
-        self._thread.start()
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def hold(self, messages: Iterable[Message], asked: float) -> None:
-        """Keep messages from others from now on.
-
-        Args:
-            messages: that were received.
-            asked: the moment before they were, of `time.monotonic`.
-        """
-        with self._changed:
-            # One that comes again while it is held has a new receipt, and the old one is worth nothing.
-            self._held.update(
-                {found.identifier: _Lease(found.receipt, asked, asked + self._visibility) for found in messages}
-            )
-            self._changed.notify()
-
-    def settle(self, identifiers: Sequence[str]) -> None:
-        """Delete messages soon; those that are not held are passed over."""
-        with self._changed:
-            self._settled += identifiers
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Delete what is settled, give back what is not, and end; within a second or so."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join(_RELEASE_SECONDS)
-        self._queue.close()
-        self._thread.join()
-
-    def _keep(self) -> None:
-        while not self._closing:
-            with self._changed:
-                if not self._settled and not self._closing:
-                    self._changed.wait(self._pause())
-            self._delete_settled()
-            if not self._closing:
-                self._renew()
-        self._delete_settled()
-        self._release()
-
-    def _pause(self) -> float | None:
-        """Return the seconds until a lease has to be renewed; `None` where there is none."""
-        if not self._held:
-            return None
-        first = min(lease.renewed for lease in self._held.values())
-        return max(0.05, first + self._visibility / 2 - time.monotonic())
-
-    def _delete_settled(self) -> None:
-        with self._changed:
-            names, self._settled = self._settled, []
-            found = [(name, lease.receipt) for name in names if (lease := self._held.pop(name, None)) is not None]
-        for some in _batches(found):
-            # What could not be deleted comes again, and is looked at again.
-            for started in [self._started(self._queue.delete, *one) for one in some]:
-                _outcome(started)
-
-    def _renew(self) -> None:
-        now = time.monotonic()
-        with self._changed:
-            due = [(name, lease) for name, lease in self._held.items() if now >= lease.renewed + self._visibility / 2]
-        for some in _batches(due):
-            if self._closing or self._settled:
-                return
-            asked = time.monotonic()
-            begun = [(*one, self._started(self._queue.hide, one[0], one[1].receipt, self._visibility)) for one in some]
-            for name, lease, started in begun:
-                self._renewed(name, lease, _outcome(started), asked)
-
-    def _renewed(self, name: str, lease: _Lease, outcome: Answer | BaseException, asked: float) -> None:
-        if isinstance(outcome, Answer):
-            receipt = outcome.headers.get("x-ms-popreceipt", lease.receipt)
-            found: _Lease | None = _Lease(receipt, asked, asked + self._visibility)
-        elif asked >= lease.lasts_until or (isinstance(outcome, RefusedError) and outcome.answer.status in _FINAL):
-            found = None
-            error = meaning_of(outcome)
-            if isinstance(error, AccessDeniedError) and self._denied is not None:
-                self._denied(error)
-                self._denied = None
-        else:
-            # Again a little later: the network may be back before the lease ends.
-            found = lease._replace(renewed=lease.renewed + self._visibility / 8)
-        with self._changed:
-            if self._held.get(name) == lease:
-                if found is None:
-                    del self._held[name]
-                else:
-                    self._held[name] = found
-
-    def _release(self) -> None:
-        until = time.monotonic() + _RELEASE_SECONDS / 2
-        for some in _batches(list(self._held.items())):
-            if time.monotonic() >= until:
-                return
-            for started in [self._started(self._queue.hide, name, lease.receipt, 0) for name, lease in some]:
-                _outcome(started)
-
-    @staticmethod
-    def _started(begin: Callable[..., Future[Answer]], *arguments: object) -> Future[Answer] | None:
-        with contextlib.suppress(RuntimeError):  # closed meanwhile
-            return begin(*arguments)
-        return None
-
-
-def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Return the items, as many at a time as requests are under way at once."""
-    return (items[start : start + IN_FLIGHT] for start in range(0, len(items), IN_FLIGHT))
-
-
-def _outcome(started: Future[Answer] | None) -> Answer | BaseException:
-    """Wait for a request that was begun, and return how it ended."""
-    if started is None:
-        return RuntimeError()
+    environment = Environment(location, options)
     try:
-        return started.result()
-    except (*FAILURES, CancelledError) as failure:
-        return failure
+        found = environment.at_queue(
+            queue,
+            url,
+            connection_string=None if connection_string is None else connection_string.get_secret_value(),
+            sas=None if sas_token is None else sas_token.get_secret_value(),
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"{shown(location)}: the queue {queue} cannot be reached: {error}",
+            hint="endpoint_url names the queue service, for instance https://account.queue.core.windows.net.",
+        ) from error
+    return Queue(Connection(found, options), found.address)
 
 
 def _said(element: ET.Element, name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import collections
 import functools
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -16,21 +17,19 @@ from typing import Final
 from pydantic import Field, SecretStr
 
 from cloudsync_azure.config import AzureOptions
-from cloudsync_azure.connection import Connection
 from cloudsync_azure.environment import Environment, shown
 from cloudsync_azure.errors import FAILURES
 from cloudsync_azure.events import Scope, Settled, UnreadableError, parse
-from cloudsync_azure.queue import Leases, Message, Queue, meaning_of
+from cloudsync_azure.keeping import Keeper
+from cloudsync_azure.queue import Message, meaning_of, open_queue, queue_name
 from cloudsync_core import keys
 from cloudsync_core.errors import (
     AccessDeniedError,
     BackendError,
-    ConfigError,
     ContainerNotFoundError,
     UnauthenticatedError,
 )
 from cloudsync_core.event_source import HINTED_AT_ONCE, EventSource, Hints, Watched
-from cloudsync_core.location import Location
 from cloudsync_core.options import BackendOptions
 
 _LOG = logging.getLogger(__name__)
@@ -45,6 +44,9 @@ LONGEST_PAUSE: Final = 20.0
 """Seconds between two looks at a queue at most. One that was deleted cannot be made again for 30 seconds
 (https://learn.microsoft.com/rest/api/storageservices/delete-queue3), so that none is missed."""
 
+_FULL_SECONDS: Final = 30.0
+"""For which there may be no room for more events before everything is looked at."""
+
 _CLOSE_SECONDS: Final = 0.5
 """For a `wait` that is under way to hand over what it has received."""
 
@@ -55,11 +57,12 @@ _LOSING = (ContainerNotFoundError, AccessDeniedError, UnauthenticatedError)
 class AzureQueueOptions(BackendOptions):
     """Options of the event source `azure-queue`."""
 
-    queue: str = Field(
+    queue: str | None = Field(
+        None,
         pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$",
         min_length=3,
         max_length=63,
-        description="Name of the queue; `cloudsync azure setup` makes it.",
+        description="Name of the queue. Default: the name that `cloudsync azure setup` gives it.",
     )
     endpoint_url: str | None = Field(
         None,
@@ -100,19 +103,21 @@ class AzureQueueEvents(EventSource):
 
     def __init__(self, watched: Watched, options: AzureQueueOptions) -> None:
         assert isinstance(watched.options, AzureOptions), "the core checks the options of a location by its scheme"
-        environment, self._queue = open_queue(
+        prefix = keys.folder(watched.location.prefix)
+        blobs = Environment(watched.location, watched.options).address
+        name = options.queue or queue_name(blobs.container, prefix)
+        self._queue = open_queue(
             watched.location,
             watched.options,
-            options.queue,
+            name,
             options.endpoint_url,
             connection_string=options.connection_string,
             sas_token=options.sas_token,
         )
-        self._shown = f"{shown(watched.location)}: the queue {options.queue}"
-        blobs = environment.address
-        self._scope = Scope(blobs.account, blobs.container, keys.folder(watched.location.prefix), watched.prune)
+        self._shown = f"{shown(watched.location)}: the queue {name}"
+        self._scope = Scope(blobs.account, blobs.container, prefix, watched.prune)
         self._options = options
-        self._leases = Leases(self._queue, options.visibility, self._tell_not_hidden)
+        self._keeper = Keeper(self._queue, options.visibility, self._tell_not_hidden)
         self._pause = options.interval
         self._next = 0.0
         self._trouble: BackendError | None = None
@@ -120,6 +125,7 @@ class AzureQueueEvents(EventSource):
         self._unreadable: collections.Counter[str] = collections.Counter()
         self._told: set[str] = set()
         self._settled = Settled(HINTED_AT_ONCE)
+        self._full_since: float | None = None
         self._closed = threading.Event()
         self._waiting = threading.Lock()
 
@@ -144,7 +150,7 @@ class AzureQueueEvents(EventSource):
         self._closed.set()
         is_idle = self._waiting.acquire(timeout=_CLOSE_SECONDS)
         try:
-            self._leases.close()
+            self._keeper.close()
         finally:
             if is_idle:
                 self._waiting.release()
@@ -156,10 +162,11 @@ class AzureQueueEvents(EventSource):
 
     def _look(self) -> Hints | None:
         """Receive what there is, and say what it means."""
-        if len(self._leases) >= HINTED_AT_ONCE:
+        if len(self._keeper) >= HINTED_AT_ONCE:
             # Nobody's backlog is held here: it waits in the queue.
             self._put_off(self._options.interval)
-            return None
+            return self._doubt_when_full()
+        self._full_since = None
         asked = time.monotonic()
         try:
             messages = self._queue.receive(self._options.visibility)
@@ -173,6 +180,16 @@ class AzureQueueEvents(EventSource):
             self._put_off(self._options.slowest)
         hints = self._hints(messages, asked, everything)
         return hints if hints.keys or hints.folders or hints.everything is not None else None
+
+    def _doubt_when_full(self) -> Hints | None:
+        """Let everything be looked at, once, if what is not settled leaves no room for more."""
+        now = time.monotonic()
+        if self._full_since is None:
+            self._full_since = now
+        if now - self._full_since < _FULL_SECONDS:
+            return None
+        self._full_since = math.inf
+        return Hints(everything=f"{len(self._keeper)} events wait to be settled, and no more are received meanwhile")
 
     def _hints(self, messages: Sequence[Message], asked: float, everything: str | None) -> Hints:
         names: dict[str, None] = {}
@@ -193,8 +210,8 @@ class AzureQueueEvents(EventSource):
                 (folders if change.is_folder else names)[change.name] = None
             sequencers.update({change.name: change.sequencer for change in found if change.sequencer})
             (wanted if found else unwanted).append(message.identifier)
-        self._leases.hold(readable, asked)
-        self._leases.settle(unwanted)
+        self._keeper.hold(readable, asked)
+        self._keeper.settle(unwanted)
         if "" in folders:
             del folders[""]
             everything = everything or "a folder that it lies in was moved or removed, or an event names no object"
@@ -207,7 +224,7 @@ class AzureQueueEvents(EventSource):
 
     def _settle(self, identifiers: Sequence[str], sequencers: dict[str, str]) -> None:
         self._settled.add(sequencers)
-        self._leases.settle(identifiers)
+        self._keeper.settle(identifiers)
 
     def _leave(self, message: Message, reason: str) -> None:
         self._unreadable[reason] += 1
@@ -251,33 +268,3 @@ class AzureQueueEvents(EventSource):
             "%s: its messages cannot be hidden for longer: %s. What takes more than %d s is heard of again meanwhile",
             self._shown, error, self._options.visibility,
         )  # fmt: skip
-
-
-def open_queue(
-    location: Location,
-    options: AzureOptions,
-    queue: str,
-    url: str | None,
-    *,
-    connection_string: SecretStr | None = None,
-    sas_token: SecretStr | None = None,
-) -> tuple[Environment, Queue]:
-    """Return how a location is reached, and a queue beside it; nothing is asked of the server.
-
-    Raises:
-        ConfigError: it cannot be told where the queue is, or by what to be let in.
-    """
-    environment = Environment(location, options)
-    try:
-        found = environment.at_queue(
-            queue,
-            url,
-            connection_string=None if connection_string is None else connection_string.get_secret_value(),
-            sas=None if sas_token is None else sas_token.get_secret_value(),
-        )
-    except ValueError as error:
-        raise ConfigError(
-            f"{shown(location)}: the queue {queue} cannot be reached: {error}",
-            hint="endpoint_url names the queue service, for instance https://account.queue.core.windows.net.",
-        ) from error
-    return environment, Queue(Connection(found, options), found.address)
