@@ -453,6 +453,10 @@ class TestChannel:
         invoke("subscribe", "./channel", "--name", "s", "--once")
         held = invoke("channel", "prune", "./channel", "--max-count", "0", "--json").report
         assert (held["updates"], held["held"]) == (0, {"s": 3})
+        said = invoke("channel", "prune", "./channel", "--max-count", "0").out
+        assert said == "removed: 0 objects of updates, 0 payloads, 0 B; kept all the same: 3\n  3 objects kept for s\n"
+        young = invoke("channel", "prune", "./channel", "--max-age", "24h").out
+        assert young == "removed: 0 objects of updates, 0 payloads, 0 B\n"
         assert "s is forgotten" in invoke("channel", "forget", "./channel", "s").out
         planned = invoke("channel", "prune", "./channel", "--keep-latest", "--dry-run").out
         assert planned.startswith("would be removed: 2 objects of updates")

@@ -157,7 +157,9 @@ def _subscription(
 def _tell_pruned(console: Console, report: PruneReport) -> None:
     verb = "would be removed" if report.dry_run else "removed"
     updates, payloads = plural(report.updates, "object"), plural(report.payloads, "payload")
-    console.result(f"{verb}: {updates} of updates, {payloads}, {size(report.bytes)}; kept: {number(report.kept)}")
+    # Those that no rule is about are not among them.
+    kept = f"; kept all the same: {number(report.kept)}" if report.kept else ""
+    console.result(f"{verb}: {updates} of updates, {payloads}, {size(report.bytes)}{kept}")
     for name, count in report.held.items():
         console.result(f"  {plural(count, 'object')} kept for {printable(name)}")
     if report.failed:
