@@ -57,6 +57,13 @@ class SqsOptions(BackendOptions):
         description="Seconds after which a message comes again when the process that had it has died. While it lives, "
         "it keeps the message for as long as it needs it.",
     )
+    wait: int = Field(
+        LONGEST_WAIT,
+        ge=1,
+        le=LONGEST_WAIT,
+        description="Seconds for which one request waits for messages. Fewer cost more requests, and find out sooner "
+        "that the queue is gone.",
+    )
     endpoint_url: str | None = Field(
         None,
         description="URL of the server of the queue. Default: that of the queue's URL, AWS_ENDPOINT_URL_SQS, the "
@@ -113,6 +120,7 @@ class SqsEvents(EventSource):
             raise ConfigError(f"{self._location}: the location names no bucket")
         self._bucket = options.bucket or place.container
         self._root = keys.folder(place.prefix)
+        self._longest = options.wait
         name = Name.parse(options.queue or default_queue(place.container, place.prefix))
         self._name = name.queue
         prefix = f" --prefix {place.prefix}" if place.prefix else ""
@@ -174,7 +182,7 @@ class SqsEvents(EventSource):
 
     def _receive(self, timeout: float) -> Hints | None:
         try:
-            messages = self._queue.receive(min(LONGEST_WAIT, math.ceil(timeout)))
+            messages = self._queue.receive(min(self._longest, math.ceil(timeout)))
         except BackendError as error:
             if not self._closed.is_set():
                 self._failed(error)
