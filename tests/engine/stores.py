@@ -7,6 +7,7 @@ import uuid
 from cloudsync_core.backend import Backend
 from cloudsync_core.backends.memory import MemoryBackend
 from cloudsync_core.body import Body, ObjectReader
+from cloudsync_core.errors import ObjectNotFoundError
 from cloudsync_core.layers.layer import Layer
 from cloudsync_core.location import Location
 from cloudsync_core.models import Page
@@ -28,7 +29,13 @@ def content(backend, key):
 
 
 def contents(backend):
-    return {key: content(backend, key) for page in backend.list() for key in page.keys}
+    """Return what is there, by key, but for what is deleted meanwhile."""
+    found = {}
+    for page in backend.list():
+        for key in page.keys:
+            with contextlib.suppress(ObjectNotFoundError):
+                found[key] = content(backend, key)
+    return found
 
 
 def listed(backend):

@@ -67,7 +67,8 @@ def test_a_life_of_releases(world, there):
 def test_exactly_one_of_two_publishers_at_once_wins(world, there, tmp_path, request):
     world.write(a_txt="before")
     world.release()
-    conditional = there.open().capabilities.put_if_match
+    with there.open() as backend:
+        conditional = backend.capabilities.put_if_match
     meeting, ends = threading.Barrier(2), []
     # moto looks at a condition and writes in two steps, between which another request of the same moment may come:
     # there the two writes, decided upon at the same moment, are sent one after the other.

@@ -16,7 +16,7 @@ from cloudsync_core.errors import BackendError
 from cloudsync_core.testing.clauses.reading import patterned
 from cloudsync_core.testing.clauses.setting import MakeBackend, Setting, content, names, store, store_many
 
-_MANY = 1100
+_MANY = 1001
 _VERBS: dict[str, Callable[[Backend], object]] = {
     "list": names,
     "stat": lambda backend: backend.stat("object"),

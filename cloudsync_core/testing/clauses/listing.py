@@ -41,7 +41,7 @@ _IN_ORDER = (
     "\U0001f600/x",
 )
 
-_MANY = 1100
+_MANY = 1001
 """Objects of a long listing."""
 
 
