@@ -4,9 +4,17 @@ import itertools
 
 import pytest
 
+from cloudsync_core.workflows import watching
 from tests.workflows.world import FilePlace, MemoryPlace, World
 
 PLACES = {f"{source}-{target}": (source, target) for source, target in itertools.product(["memory", "file"], repeat=2)}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """Watching that looks often whether it may go on, and tries again soon."""
+    monkeypatch.setattr(watching, "_ALIVE_EVERY", 0.1)
+    monkeypatch.setattr(watching, "_FIRST_PAUSE", 0.05)
 
 
 @pytest.fixture
