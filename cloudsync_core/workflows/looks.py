@@ -217,6 +217,9 @@ class Looker:
                 on_source=on_source,
                 on_target=on_target,
             )
+        if opposite and self._has_moved_on(action):
+            left.again(action.key)
+            return Settled("unchanged", "changed while it was looked at", action.key, on_source=1, on_target=on_target)
         if action.kind == "delete" and left.due is not None:
             until = left.heard(action.key) + self._job.grace
             if until > left.now:
@@ -227,6 +230,19 @@ class Looker:
         if renames is not None:
             renames.expect(action)
         return None
+
+    def _has_moved_on(self, action: Action) -> bool:
+        """Tell whether the source has another object by now, which the other job may have fetched just now.
+
+        What that job knows was asked for after the source was looked at, so that the two need not fit together. Where
+        it takes a request to find out, the conditions of the transfer have to do.
+        """
+        if action.source is None or not self._sides.source.capabilities.local_reads:
+            return False
+        try:
+            return self._sides.source.stat(action.key).fingerprint != action.source.fingerprint
+        except BackendError:
+            return True
 
     def _still_gone(self, left: Left, stop: Stop, action: Action) -> BackendError | None:
         """Look at the source once more before a delete: what was saved meanwhile is not deleted.

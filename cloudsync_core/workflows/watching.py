@@ -46,7 +46,8 @@ _ALIVE_EVERY: Final = 5.0
 """Seconds between two signs of life in the state database."""
 
 _AGAIN: Final = 60.0
-"""Seconds until everything is looked at again where deletes were held back, or too much could not be settled."""
+"""Seconds until what was looked at is looked at again where deletes were held back, or too much could not be settled;
+a part of the keys, sooner at first."""
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -111,6 +112,7 @@ class _Watching:
         self._next_at_all = 0.0
         self._not_before = 0.0
         self._pause = 0.0
+        self._held_for = 0.0
         self._alive = float("-inf")
 
     def do(self, tally: Tally) -> str | None:
@@ -183,8 +185,11 @@ class _Watching:
         if due is None:
             self._settle_everything(look, serial, now)
         elif look.message is not None or look.left.too_many:
-            self._dirty.again(due, now + _AGAIN)
+            # What was edited while it was moved holds deletes back as well, and may be well at the next look.
+            self._held_for = min(max(self._held_for * 2, _FIRST_PAUSE), _AGAIN)
+            self._dirty.again(due, now + self._held_for)
         else:
+            self._held_for = 0.0
             self._dirty.settle(due, now=now, put_off=look.left.until)
         return look.message
 

@@ -20,6 +20,17 @@ def until(condition, *, seconds=60.0):
         time.sleep(0.1)
 
 
+def until_equal(found, wanted, *, seconds=60.0):
+    """Wait until what is found is what is wanted."""
+    deadline = time.monotonic() + seconds
+    while (there := found()) != wanted:
+        if time.monotonic() > deadline:
+            missing, more = sorted(wanted.keys() - there.keys()), sorted(there.keys() - wanted.keys())
+            other = sorted(key for key in wanted.keys() & there.keys() if there[key] != wanted[key])
+            raise AssertionError(f"not equal: {missing=}, {more=}, {other=}")
+        time.sleep(0.1)
+
+
 def tree(folder):
     """Return the files of a directory, but for those that are being written."""
     found = {}

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.watch.machines import Machine, tree, until
+from tests.watch.machines import Machine, tree, until_equal
 
 EDITS, SOAK_EDITS = 150, 1000
 """Of each machine."""
@@ -63,8 +63,8 @@ def test_they_become_equal_and_nothing_goes_round(cloud, tmp_path, seed, soak, s
             time.sleep(dice.choice([0, 0.01, 0.05]))
         wanted = writers[0].there | writers[1].there
         for machine in machines:
-            until(lambda machine=machine: tree(machine.folder) == wanted)
-        until(lambda: clouds[0].contents() == wanted)
+            until_equal(lambda machine=machine: tree(machine.folder), wanted)
+        until_equal(clouds[0].contents, wanted)
         time.sleep(QUIET)
         puts = [machine.puts for machine in machines]
         for machine in machines:

@@ -333,6 +333,22 @@ class TestDeletes:
             assert job.hint("a").wait(5)
             assert content(job.target.inner, "a") == b"a"
 
+    def test_those_that_a_failure_has_held_back_are_done_soon(self, world):
+        with running(world(server_copy=False, settle=0.3, grace=0.1)) as job:
+            original, failures = job.target.put, [UnavailableError("not now")]
+
+            def put(key, body, **options):
+                if failures:
+                    raise failures.pop()
+                return original(key, body, **options)
+
+            job.target.put = put
+            store(job.source.inner, "a", b"new")
+            job.source.inner.delete("b")
+            job.hint("a", "b")
+            job.settles()
+            assert not failures
+
 
 class TestStandingStill:
     def test_a_source_that_is_empty_all_of_a_sudden_deletes_nothing(self, world):
@@ -491,10 +507,10 @@ class TestRenames:
 
 
 def _knows(job, key):
-    """Tell whether others can read of a job what it knows of a key."""
+    """Tell whether others can read of a job that the source's object of a key is on the target."""
     with contextlib.closing(sqlite3.connect(job.state)) as connection:
-        query = "SELECT count(*) FROM base JOIN job ON base.job = job.id WHERE name = ? AND key = ?"
-        return connection.execute(query, (job.name, key)).fetchone() == (1,)
+        query = "SELECT base.source FROM base JOIN job ON base.job = job.id WHERE name = ? AND key = ?"
+        return connection.execute(query, (job.name, key)).fetchone() == (job.source.inner.stat(key).fingerprint,)
 
 
 class TestTwoWays:
@@ -564,6 +580,33 @@ class TestTwoWays:
         pull.hint("new")
         pull.settles()
         assert sorted(contents(push.source.inner)) == ["kept", "slow"]
+        assert push.target.counts["put"] == puts
+
+    def test_what_is_fetched_while_it_is_looked_at_does_not_go_back(self, pair):
+        push, pull = pair
+        for name in ("text", "kept"):
+            store(pull.source.inner, name, b"first")
+        pull.hint("text", "kept")
+        push.settles()
+        original, looked, fetched = push.target.stat, threading.Event(), threading.Event()
+
+        def stat(key):
+            # The source was looked at by then: both are asked for at the same time, and this one waits.
+            if key == "text":
+                time.sleep(0.1)
+                looked.set()
+                assert fetched.wait(10)
+            return original(key)
+
+        puts, push.target.stat = push.target.counts["put"], stat
+        push.hint("text")
+        assert looked.wait(5)
+        store(pull.source.inner, "text", b"second")
+        pull.hint("text")
+        until(lambda: content(push.source.inner, "text") == b"second" and _knows(pull, "text"))
+        fetched.set()
+        assert push.hint("kept").wait(5)
+        push.settles()
         assert push.target.counts["put"] == puts
 
     def test_edits_of_both_sides_are_both_kept(self, pair):
