@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from cloudsync_core.cli.console import Console, OutputLostError
+from cloudsync_core.cli.logs import TOLD
 from cloudsync_core.errors import CancelledError, CloudSyncError
 
 USAGE = 2
@@ -87,6 +88,9 @@ def crashed(error: BaseException, console: Console, *, job: str | None = None) -
         job: the name of the job that it ended; `None` for the whole command.
     """
     report = console.redact("".join(traceback.format_exception(error)))
+    if job is not None:
+        # What ends the command is logged where the log is closed.
+        TOLD.critical("%s", report, extra={"job": job})
     place = _saved(report)
     if console.verbosity > 0 or place is None:
         console.trouble(report)

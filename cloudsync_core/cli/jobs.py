@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cloudsync_core.cli.chronicle import log_error, log_event
 from cloudsync_core.cli.console import Console, JobOutput
 from cloudsync_core.cli.display import shown, told
 from cloudsync_core.cli.narration import Narrator
@@ -132,6 +133,7 @@ class Jobs:
             with self._display(name, context):
                 report = workflow(name, job, context)
         except CloudSyncError as error:
+            log_error(error, job=name)
             self.console.error(error, job=None if self.loaded is None else name)
             self.interrupted = isinstance(error, CancelledError)
             self.exit_code = max(self.exit_code, error.exit_code)
@@ -160,6 +162,7 @@ class Jobs:
 
         def listen(event: Event) -> None:
             listener(event)
+            log_event(name, event)
             narrator(event)
 
         return Context.of(

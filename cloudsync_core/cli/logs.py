@@ -13,6 +13,16 @@ OWN = "cloudsync"
 """How the loggers of the core and of plugins begin; those of the libraries under them do not."""
 
 
+TOLD = logging.getLogger("cloudsync.told")
+"""For what standard error is told of jobs in a way of its own: only a log in a file hears it."""
+
+TOLD.propagate = False
+TOLD.addHandler(logging.NullHandler())
+
+JOB_THREAD = "cloudsync-job-"
+"""How the name of a thread begins that runs a job; the rest is the job's."""
+
+
 class Log(logging.Handler):
     """Writes to whatever `sys.stderr` is at the time: a progress display puts itself in its place.
 

@@ -6,6 +6,7 @@ from cloudsync_core.channels import events
 from cloudsync_core.channels.update import Update
 from cloudsync_core.cli.console import Output
 from cloudsync_core.cli.formats import plural, seconds
+from cloudsync_core.cli.logs import TOLD
 from cloudsync_core.errors import CloudSyncError, printable
 
 _WARNING = {"fg": "yellow"}
@@ -31,20 +32,30 @@ class Telling:
             error = _words(event.error)
             values = {"error": error, "attempts": event.attempts, "wait": event.wait}
             self._console.event("delivery_failed", {**event.update.to_dict(), **values})
-            self._console.note(f"{_name(event.update)}: {error}; tried again in {seconds(event.wait)}", _WARNING)
+            again = f"{_name(event.update)}: {error}; tried again in {seconds(event.wait)}"
+            TOLD.warning("%s", again)
+            self._console.note(again, _WARNING)
         elif isinstance(event, events.ParkedAway):
             values = {"id": event.id, "key": event.key, "topic": event.topic, "error": event.error}
             self._console.event("update_parked", values)
-            self._console.trouble(f"parked: {event.id}  {printable(event.topic or '')}: {event.error}", {"fg": "red"})
+            parked = f"parked: {event.id}  {printable(event.topic or '')}: {event.error}"
+            TOLD.error("%s", parked)
+            self._console.trouble(parked, {"fg": "red"})
         elif isinstance(event, events.Skipped):
             values = {"key": event.key, "kind": event.kind, "reason": event.reason}
             self._console.event("update_skipped", values)
-            self._console.trouble(f"warning: skipped {printable(event.key)}: {event.reason}", _WARNING)
+            skipped = f"skipped {printable(event.key)}: {event.reason}"
+            TOLD.warning("%s", skipped)
+            self._console.trouble(f"warning: {skipped}", _WARNING)
         elif isinstance(event, events.Unreachable):
             self._console.event("channel_unreachable", {"error": str(event.error), "wait": event.wait})
-            self._console.trouble(f"warning: {event.error}; tried again in {seconds(event.wait)}", _WARNING)
+            unreachable = f"{event.error}; tried again in {seconds(event.wait)}"
+            TOLD.warning("%s", unreachable)
+            self._console.trouble(f"warning: {unreachable}", _WARNING)
         elif event.result.delivered and self._delivered:
-            self._console.note(f"{plural(event.result.delivered, 'update')} delivered")
+            told = f"{plural(event.result.delivered, 'update')} delivered"
+            TOLD.info("%s", told)
+            self._console.note(told)
 
     def end(self, total: events.Pass) -> None:
         """Print what was brought altogether."""

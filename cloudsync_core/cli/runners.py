@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from cloudsync_core.cli.chronicle import log_error
 from cloudsync_core.cli.display import say_stopping
 from cloudsync_core.cli.endings import crashed
 from cloudsync_core.cli.jobs import Jobs
+from cloudsync_core.cli.logs import JOB_THREAD
 from cloudsync_core.engine.executor import Stop
 from cloudsync_core.engine.state import State
 from cloudsync_core.errors import CloudSyncError
@@ -102,7 +104,8 @@ class Runner:
         self._ended = False
         self._started = time.monotonic()
         # Not waited for when the user aborts.
-        self._thread = threading.Thread(target=self._run, name=f"cloudsync-job-{name or 'others'}", daemon=True)
+        thread = "cloudsync-jobs" if name is None else f"{JOB_THREAD}{name}"
+        self._thread = threading.Thread(target=self._run, name=thread, daemon=True)
 
     @property
     def runs(self) -> bool:
@@ -159,6 +162,7 @@ class Runner:
                 self.jobs.state = state
                 self._work(self.jobs)
         except CloudSyncError as error:
+            log_error(error, job=self.name)
             console.error(error, job=self.name)
             self.jobs.exit_code = max(self.jobs.exit_code, error.exit_code)
         except Exception as error:  # noqa: BLE001 - it must not end the others, and nobody else would hear of it

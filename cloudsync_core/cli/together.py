@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from cloudsync_core.cli.chronicle import log_error
 from cloudsync_core.cli.formats import plural
 from cloudsync_core.cli.interrupts import hangups, signals
 from cloudsync_core.cli.jobs import Jobs
+from cloudsync_core.cli.logs import TOLD
 from cloudsync_core.cli.reloading import Read, change_of, lasting_of
 from cloudsync_core.cli.runners import Group, Runner
 from cloudsync_core.config.service_manager import ServiceManager
@@ -132,15 +134,20 @@ class _Together:
         try:
             change = change_of(self._now, self._lasting, running, read)
         except CloudSyncError as error:
+            told = "the configuration was not taken in: all jobs go on as before"
+            log_error(error)
             console.error(error)
-            console.trouble("the configuration was not taken in: all jobs go on as before")
+            TOLD.warning("%s", told)
+            console.trouble(told)
         else:
             self._replace([continuous[name] for name in change.ended])
             self._now, self._lasting = change.jobs, change.selected
             self._order += [name for name in change.selected if name not in self._order]
             if not group.ends:
                 self._start(change.started)
-            console.note(f"the configuration was taken in: {change}")
+            told = f"the configuration was taken in: {change}"
+            TOLD.info("%s", told)
+            console.note(told)
         self._tell_ready()
 
     def _replace(self, runners: list[Runner]) -> None:

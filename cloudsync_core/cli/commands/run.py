@@ -10,6 +10,7 @@ import click
 from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.jobs import jobs_of, select
+from cloudsync_core.cli.logfile import logged
 from cloudsync_core.cli.together import run_together
 from cloudsync_core.config.loaded import LoadedConfig
 from cloudsync_core.config.loader import load
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--job", "names", multiple=True, metavar="NAME", help="Run only this job. Repeatable.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
 @click.option("--once", is_flag=True, help="Let jobs that would go on do what there is to do now, and end.")
+@logged
 def run(console: Console, config: Path, names: tuple[str, ...], *, dry_run: bool, once: bool) -> int:
     """Run the jobs of a configuration file.
 

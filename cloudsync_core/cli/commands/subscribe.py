@@ -21,6 +21,7 @@ from cloudsync_core.cli.channels import Opened, Printing, channel_argument, open
 from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.interrupts import interruptible
+from cloudsync_core.cli.logfile import logged
 from cloudsync_core.cli.received import Telling
 from cloudsync_core.config.deliveries import DeliverConfig
 from cloudsync_core.config.delivering import open_deliveries
@@ -80,6 +81,7 @@ _MORE: Final = {
 @click.option(
     "--timeout", type=float, metavar="SECONDS", help="Seconds that a command or an answer of a webhook may take."
 )
+@logged
 def subscribe(
     console: Console,
     channel: str,

@@ -12,6 +12,7 @@ from cloudsync_core.cli.command import Command
 from cloudsync_core.cli.console import Console
 from cloudsync_core.cli.hearing import check_hearing
 from cloudsync_core.cli.jobs import jobs_without_file
+from cloudsync_core.cli.logfile import logged
 from cloudsync_core.cli.together import run_together
 from cloudsync_core.config.environment import default_state_path
 from cloudsync_core.config.jobs.watch import WatchJob
@@ -64,6 +65,7 @@ NAME = "watch"
     help="The file that remembers what the sides were when last known equal, and what may have changed. "
     "[default: one in the user's state directory, chosen by both locations]",
 )
+@logged
 def watch(
     console: Console,
     source: str,
