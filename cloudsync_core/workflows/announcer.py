@@ -22,6 +22,7 @@ from cloudsync_core.body import ObjectReader
 from cloudsync_core.channels import envelope
 from cloudsync_core.channels.drafts import Message
 from cloudsync_core.channels.publisher import Publisher, StaleIdError
+from cloudsync_core.channels.topic_template import TopicTemplate
 from cloudsync_core.crashpoints import hit
 from cloudsync_core.engine.base import JobState
 from cloudsync_core.engine.diff import BaseRow
@@ -37,7 +38,6 @@ from cloudsync_core.errors import (
     printable,
 )
 from cloudsync_core.models import ObjectInfo
-from cloudsync_core.workflows.topic_template import TopicTemplate
 
 _LOG = logging.getLogger(__name__)
 

@@ -19,6 +19,7 @@ from typing import Final
 from cloudsync_core.backend import Backend
 from cloudsync_core.backends.file import FileOptions
 from cloudsync_core.channels.publisher import Publisher
+from cloudsync_core.channels.topic_template import TopicTemplate
 from cloudsync_core.config.jobs.publish import PublishJob
 from cloudsync_core.engine.bandwidth import Bandwidth
 from cloudsync_core.engine.part import Part
@@ -35,7 +36,6 @@ from cloudsync_core.workflows.announcing_looks import Looks
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.sides import Sides, new_run, open_base, open_sides
 from cloudsync_core.workflows.supervision import supervise
-from cloudsync_core.workflows.topic_template import TopicTemplate
 from cloudsync_core.workflows.unsettled import Unsettled
 
 _LOG = logging.getLogger(__name__)

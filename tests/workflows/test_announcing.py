@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from cloudsync_core import open_backend
 from cloudsync_core.body import Body
 from cloudsync_core.engine.diff import BaseRow
-from cloudsync_core.errors import ConfigError, OverlappingLocationsError, StateError, UnavailableError
+from cloudsync_core.errors import OverlappingLocationsError, StateError, UnavailableError
 from cloudsync_core.layers.layer import Layer
 from cloudsync_core.plugins import hookimpl
 from cloudsync_core.testing.faults import Faulty, LoseAnswer, at
@@ -76,7 +77,7 @@ class TestARun:
         assert [update.topic for update in desk.updates()] == [topic]
 
     def test_with_a_template_of_something_else_is_refused(self, desk):
-        with pytest.raises(ConfigError, match=r"holds \{folder\}.*\n.*\{path\}, \{name\}"):
+        with pytest.raises(ValidationError, match=r"\{folder\} is nothing of an object; there are \{path\}, \{name\}"):
             desk.announce(topic="{folder}/x")
 
     def test_fails_the_objects_that_no_topic_can_be_made_of(self, desk, source):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StrictBool
+from pydantic import ConfigDict, Field, StrictBool, field_validator
 
+from cloudsync_core.channels.topic_template import template_problem
 from cloudsync_core.config.fields import HeaderText, Literally, Name, Pause
 from cloudsync_core.config.jobs.parts import Filtered, FromSource, LimitedBandwidth, LimitedOperations, ToTarget
 from cloudsync_core.config.jobs.requiring import requires
@@ -43,6 +44,13 @@ class Published(Section):
     publisher: Name | None = Field(
         default=None, description="The name under which the job publishes; by default that of this machine."
     )
+
+    @field_validator("topic")
+    @classmethod
+    def _has_known_fields(cls, topic: str) -> str:
+        if (why := template_problem(topic)) is not None:
+            raise ValueError(why)
+        return topic
 
 
 class PublishJob(LimitedOperations, LimitedBandwidth, Published, Filtered, ToTarget, FromSource):

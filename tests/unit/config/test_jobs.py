@@ -121,6 +121,10 @@ class TestProblems:
                 ".deliver: unknown option of a watch job; it is one of a subscribe job",
             ),
             ("workflow: publish, source: x, target: y, publisher: my host", f".publisher: {NAMED}"),
+            (
+                'workflow: publish, source: x, target: y, topic: "a/{stm}"',
+                ".topic: {stm} is nothing of an object; there are {path}, {name}, {stem}, {suffix}, {parent}",
+            ),
             ("workflow: publish, source: x, target: y, settle: -1", ".settle: must be a number of seconds"),
             ("workflow: watch, source: {release: x}, target: y, pointer: ../x", f".pointer: {NAMED}"),
             (

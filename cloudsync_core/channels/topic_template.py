@@ -15,6 +15,15 @@ dot; and everything before the last segment."""
 _IN_BRACES: Final = re.compile(r"\{([^{}]*)\}")
 
 
+def template_problem(text: str) -> str | None:
+    """Say why `text` is no template of topics, or return `None` when it is one."""
+    unknown = [name for name in _IN_BRACES.findall(text) if name not in FIELDS]
+    if not unknown:
+        return None
+    fields = ", ".join(f"{{{name}}}" for name in FIELDS)
+    return f"{{{unknown[0]}}} is nothing of an object; there are {fields}"
+
+
 class TopicTemplate:
     """Makes topics of keys.
 
@@ -29,12 +38,8 @@ class TopicTemplate:
     """
 
     def __init__(self, text: str) -> None:
-        unknown = [name for name in _IN_BRACES.findall(text) if name not in FIELDS]
-        if unknown:
-            raise ConfigError(
-                f"the topic {text!r} holds {{{unknown[0]}}}, which is nothing of an object",
-                hint=f"there are {', '.join(f'{{{name}}}' for name in FIELDS)}",
-            )
+        if (why := template_problem(text)) is not None:
+            raise ConfigError(f"the topic {text!r}: {why}")
         self._text = text
 
     def __call__(self, key: str) -> str:
