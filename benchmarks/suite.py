@@ -95,14 +95,17 @@ CASES: tuple[Case, ...] = (
         tools=(CLOUDSYNC,),
         quick=True,
     ),
-    Updates(
-        name="channel-both",
-        title="{count} updates of 1 KiB, each an object, from 4 processes to 4 others as they are published",
-        updates=5_000,
-        interval=0.5,
-        server="synthetic",
-        seconds="receiving",
-        tools=(CLOUDSYNC,),
+    *(
+        Updates(
+            name=name,
+            title="{count} updates of 1 KiB, each an object, from 4 processes to 4 others as they are published",
+            updates=5_000,
+            interval=interval,
+            server=server,
+            seconds="receiving",
+            tools=(CLOUDSYNC,),
+        )
+        for name, server, interval in (("channel-both", "synthetic", 0.5), ("channel-both-rclone", "rclone", 2.0))
     ),
     Updates(
         name="channel-batches",

@@ -235,7 +235,10 @@ TARGETS: tuple[Target, ...] = (
         for quantity in _TIME_AND_CPU
     ),
     Rate(case="channel-publish", at_least=500, count=5_000, of="updates"),
-    Rate(case="channel-deliver", at_least=2_000, count=20_000, of="deliveries"),
+    *(
+        Rate(case=case, at_least=2_000, count=20_000, of="deliveries")
+        for case in ("channel-deliver", "channel-both", "channel-both-rclone")
+    ),
     Ceiling(case="channel-latency", at_most=1.1, name="interval + 100 ms: median wait"),
     Growth(case="channel-long", smaller="channel-short", at_most=10 * MIB),
     Requests(
