@@ -3,6 +3,7 @@
 import pytest
 from cloudsync_s3.backend import S3Backend
 from cloudsync_s3.config import S3Options
+from cloudsync_s3.environment import queue_url
 
 from cloudsync_core.body import Body
 from cloudsync_core.errors import ConfigError, UnauthenticatedError, UnavailableError
@@ -190,3 +191,27 @@ class TestNetwork:
 
         with socket.create_server(("127.0.0.1", 0)) as listening:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+class TestTheServerOfTheQueues:
+    def test_is_amazons_of_the_region(self):
+        assert queue_url(S3Options(), "eu-central-1") == "https://sqs.eu-central-1.amazonaws.com"
+        assert queue_url(S3Options(), "cn-north-1") == "https://sqs.cn-north-1.amazonaws.com.cn"
+
+    def test_is_amazons_where_the_bucket_is_on_an_endpoint_of_amazons(self):
+        options = S3Options(endpoint_url="https://s3.eu-west-1.amazonaws.com")
+        assert queue_url(options, "eu-west-1") == "https://sqs.eu-west-1.amazonaws.com"
+
+    def test_is_that_of_the_bucket_where_it_is_not_amazons(self):
+        assert queue_url(S3Options(endpoint_url=NOWHERE), "us-east-1") == NOWHERE
+
+    def test_is_what_the_environment_says(self, environ):
+        environ(AWS_ENDPOINT_URL="http://127.0.0.1:8")
+        assert queue_url(S3Options(), "us-east-1") == "http://127.0.0.1:8"
+        environ(AWS_ENDPOINT_URL_SQS="http://127.0.0.1:7")
+        assert queue_url(S3Options(endpoint_url=NOWHERE), "us-east-1") == "http://127.0.0.1:7"
+
+    def test_is_told_where_it_is_none(self, environ):
+        environ(AWS_ENDPOINT_URL_SQS="nowhere")
+        with pytest.raises(ValueError, match="no URL of a server"):
+            queue_url(S3Options(), "us-east-1")

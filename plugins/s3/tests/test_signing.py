@@ -5,7 +5,7 @@ import datetime as dt
 import hashlib
 from urllib.parse import quote
 
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from cloudsync_s3.signing import UNSIGNED_PAYLOAD, Signer, authorising
@@ -106,3 +106,22 @@ class TestAuthorising:
 
     def test_anonymous_request_is_as_it_was_asked(self):
         assert authorising(Signer("us-east-1"), lambda: None)(REQUEST, HEADERS) == ("a=b%20c", HEADERS)
+
+
+def test_those_of_requests_to_queues_equal_those_of_botocore():
+    body = b'{"QueueName": "q"}'
+    digest = hashlib.sha256(body).hexdigest()
+    headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": "AmazonSQS.GetQueueUrl"}
+    request = AWSRequest("POST", f"http://{HOST}/", data=body, headers={**headers, "x-amz-content-sha256": digest})
+    SigV4Auth(Credentials("a", "b", "c"), "sqs", "eu-central-1").add_auth(request)
+    stamp = dt.datetime.strptime(request.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+    signed = Signer("eu-central-1", "sqs").sign(
+        ReadOnlyCredentials("a", "b", "c"),
+        "POST",
+        "/",
+        query="",
+        headers={"host": HOST, **headers},
+        payload=digest,
+        moment=stamp.timestamp(),
+    )
+    assert signed["authorization"] == request.headers["Authorization"]

@@ -11,6 +11,7 @@ import time
 import cloudsync_s3.source
 import pytest
 from cloudsync_s3.config import S3Options
+from cloudsync_s3.queue import Name
 from cloudsync_s3.source import SqsEvents, SqsOptions, default_queue
 
 from cloudsync_core.errors import ConfigError, OptionsError
@@ -25,6 +26,7 @@ import json, sys, time
 from cloudsync_core.event_source import Watched
 from cloudsync_core.location import Location
 from cloudsync_s3.config import S3Options
+from cloudsync_s3.queue import Name
 from cloudsync_s3.source import SqsEvents, SqsOptions
 
 bucket, options, own = json.loads(sys.argv[1])
@@ -437,3 +439,12 @@ def test_the_default_name_differs_for_each_bucket_and_prefix():
 
 def watched(place):
     return Watched(Location("s3", place.bucket), None, S3Options(**place.queues.server.options))
+
+
+@pytest.mark.parametrize("host", ["sqs.eu-west-1.amazonaws.com", "eu-west-1.queue.amazonaws.com"])
+def test_the_url_of_a_queue_tells_its_region(host):
+    assert Name.parse(f"https://{host}/1/q") == Name("q", f"https://{host}/1/q", None, "eu-west-1")
+
+
+def test_the_arn_of_a_queue_tells_its_region_and_its_account():
+    assert Name.parse("arn:aws-cn:sqs:cn-north-1:1:q") == Name("q", None, "1", "cn-north-1")

@@ -87,7 +87,11 @@ class Setup:
             self._s3 = client(options, "s3", region=environment.region, url=options.endpoint_url)
             found = self._s3.head_bucket(Bucket=bucket)
             self.region = found.get("BucketRegion") or environment.region
-            self._sqs = client(options, "sqs", region=self.region, url=queue_url(options, self.region))
+            try:
+                url = queue_url(options, self.region)
+            except ValueError as error:
+                raise ConfigError(f"{self._location}: the connection to SQS cannot be set up: {error}") from error
+            self._sqs = client(options, "sqs", region=self.region, url=url)
 
     def close(self) -> None:
         """Close the connections."""
