@@ -24,6 +24,7 @@ LONG_TESTS = {
     "tests/cli/test_resuming.py": 15,
     "tests/channels/test_many_processes.py": 40,
     "tests/releases/test_never_mixed.py": 20,
+    "tests/watch": 60,
 }
 """Minutes that those may take that have no end of their own."""
 

@@ -335,7 +335,7 @@ class TestDeletes:
 
     def test_those_that_a_failure_has_held_back_are_done_soon(self, world):
         with running(world(server_copy=False, settle=0.3, grace=0.1)) as job:
-            original, failures = job.target.put, [UnavailableError("not now")]
+            original, failures = job.target.put, [UnavailableError("not now")] * 2
 
             def put(key, body, **options):
                 if failures:
