@@ -5,16 +5,13 @@ import pytest
 from tests.channels.process import forks
 from tests.channels.receiving import Receiver
 from tests.engine.stores import memory
-from tests.equivalence.stores import STORES
+from tests.releases.places import ALL, place
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=ALL)
 def channel(request, tmp_path):
     """An empty channel in each store."""
-    store = STORES[request.param]
-    (folder := tmp_path / "channel").mkdir()
-    place = store.place(request.getfixturevalue(store.fixture) if store.fixture else None, folder)
-    with place.open() as backend:
+    with place(request.param, request, tmp_path / "channel").open() as backend:
         yield backend
 
 

@@ -1,4 +1,4 @@
-"""The stores in which releases are tested, each with how a test gets a fresh place in it."""
+"""The stores in which releases and channels are tested, each with how a test gets a fresh place in it."""
 
 import dataclasses
 
