@@ -95,15 +95,11 @@ class Listening:
         return heard
 
     def has_heard(self, key: str) -> bool:
-        """Tell whether a key may be among what was heard since it was last asked for; from any thread."""
+        """Tell whether a key, or a folder above it, was heard of since it was last asked for; from any thread."""
         with self._lock:
             heard = self._heard
             folders = itertools.accumulate(key.split("/")[:-1], lambda above, name: f"{above}/{name}")
-            return (
-                heard.everything is not None
-                or key in heard.keys
-                or bool(heard.folders and any(f"{folder}/" in heard.folders for folder in folders))
-            )
+            return key in heard.keys or any(f"{folder}/" in heard.folders for folder in folders)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -296,7 +296,7 @@ class TestDeletes:
             assert job.source.counts["stat"] > stats
             assert job.target.counts["delete"] == 0
 
-    @pytest.mark.parametrize("of", [{"keys": ("c/1",)}, {"folders": ("c/",)}, {"everything": "a test"}], ids=str)
+    @pytest.mark.parametrize("of", [{"keys": ("c/1",)}, {"folders": ("c/",)}], ids=str)
     def test_what_is_heard_of_while_it_is_missed_waits_from_then_on(self, world, of):
         with running(world(grace=0.6)) as job:
             lists = job.target.counts["list"]
@@ -308,6 +308,16 @@ class TestDeletes:
             heard = time.monotonic()
             job.settles()
             assert time.monotonic() - heard >= 0.6
+
+    def test_a_doubt_in_the_middle_of_a_look_holds_no_delete_back(self, world):
+        with running(world(grace=0.4)) as job:
+            lists = job.target.counts["list"]
+            job.source.inner.delete("a")
+            job.hint(everything="a test")
+            until(lambda: job.target.counts["list"] > lists)
+            assert job.hint(everything="another").wait(5)
+            assert job.is_equal()
+        assert job.report.counts.failed == 0
 
     def test_what_a_look_at_everything_misses_is_deleted_after_a_while(self, world):
         with running(world(grace=0.3)) as job:
