@@ -1,4 +1,4 @@
-"""What the project promises first: more real files than a page of a listing holds go from a directory through two buckets into a directory."""
+"""What is promised first: more files than a page of a listing go from a directory through buckets into a directory."""
 
 import os
 import shutil

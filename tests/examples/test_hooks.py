@@ -167,7 +167,8 @@ def test_outcomes(cloudsync, tmp_path):
 
 def test_update_received(cloudsync, tmp_path):
     published = [
-        cloudsync("publish", "channel", "--topic", topic, "--content", "new").strip() for topic in ("feeds/a", "feeds/b")
+        cloudsync("publish", "channel", "--topic", topic, "--content", "new").strip()
+        for topic in ("feeds/a", "feeds/b")
     ]
     cloudsync("subscribe", "channel", "--name", "me", "--once", CLOUDSYNC_RECEIVED="received")
     channel = f"file://{tmp_path / 'channel'}"
