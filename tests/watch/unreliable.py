@@ -21,7 +21,7 @@ LATEST = 0.6
 
 
 @hookimpl
-def cloudsync_register_event_sources():
+def cloudsync_register_event_sources() -> list[EventSourceInfo]:
     return [
         EventSourceInfo(
             name="unreliable",
