@@ -11,9 +11,10 @@ from cloudsync_core.engine.planfile import PlanSection
 from cloudsync_core.engine.recheck import is_same
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
+from cloudsync_core.engine.transfer import failed
 from cloudsync_core.errors import BackendError, ObjectNotFoundError, PlanFileError, PreconditionFailedError
 from cloudsync_core.models import ObjectInfo
-from cloudsync_core.runs import Action, RunReport
+from cloudsync_core.runs import Action, Outcome, RunReport
 from cloudsync_core.workflows.backup import open_backup
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.execution import Execution
@@ -117,13 +118,14 @@ class _Recheck:
         self._source = sides.source
         self._target = sides.target
 
-    def __call__(self, action: Action) -> BackendError | None:
+    def __call__(self, action: Action) -> Outcome | None:
         try:
-            return self._compare(self._source, action, action.source) or self._compare(
+            changed = self._compare(self._source, action, action.source) or self._compare(
                 self._target, action, action.target
             )
         except BackendError as error:
-            return error
+            changed = error
+        return None if changed is None else failed(action, changed)
 
     @staticmethod
     def _compare(side: Backend, action: Action, planned: ObjectInfo | None) -> BackendError | None:

@@ -25,10 +25,9 @@ from cloudsync_core.engine.memory import MemoryBudget, held_by
 from cloudsync_core.engine.removal import is_looked_up_in_listings, remove, remove_listed
 from cloudsync_core.engine.report import Tally
 from cloudsync_core.engine.spool import ActionSpool
-from cloudsync_core.engine.transfer import Transfer, TransferRules, failed
+from cloudsync_core.engine.transfer import Transfer, TransferRules
 from cloudsync_core.engine.unfinished import Unfinished
 from cloudsync_core.errors import (
-    BackendError,
     CancelledError,
     KeyBlockedError,
     PreconditionFailedError,
@@ -49,7 +48,7 @@ _RECHECKED = 50
 _IN_HAND = 16_000
 """Actions that are being performed at most: those of large batches take memory."""
 
-StillRight = Callable[[Action], BackendError | None]
+StillRight = Callable[[Action], Outcome | None]
 Origin = Callable[[Action], ObjectInfo | None]
 
 
@@ -88,7 +87,8 @@ class Execution:
         base: where equal pairs are recorded.
         tally: where everything is counted.
         lease: is held from the first action on.
-        still_right: called before each action, in its worker thread; returns an error when it must not be performed.
+        still_right: called before each action, in its worker thread; returns what becomes of it when it must not be
+            performed.
             Without it, the objects that are to be replaced or deleted are all that is looked at again.
         origin: as of `Transfer`.
         kept_in: where objects of the target are kept aside before they are overwritten or deleted; `None` keeps none.
@@ -231,9 +231,9 @@ class Execution:
                 self._record(outcome)
 
     def _write(self, action: Action) -> list[Outcome]:
-        error = self._still_right(action) if self._still_right is not None else None
-        if error is not None:
-            return [failed(action, error)]
+        refused = self._still_right(action) if self._still_right is not None else None
+        if refused is not None:
+            return [refused]
         hit("op.claimed")
         kept = None
         if self._keeper is not None and action.target is not None:
@@ -272,9 +272,9 @@ class Execution:
     def _delete(self, actions: Sequence[Action]) -> list[Outcome]:
         outcomes = []
         if self._still_right is not None:
-            errors = [(action, self._still_right(action)) for action in actions]
-            outcomes = [failed(action, error) for action, error in errors if error is not None]
-            actions = [action for action, error in errors if error is None]
+            answers = [(action, self._still_right(action)) for action in actions]
+            outcomes = [refused for _, refused in answers if refused is not None]
+            actions = [action for action, refused in answers if refused is None]
         return outcomes + remove(self._target, actions)
 
     def _execute(self, work: Iterable, perform: Callable, *, batch: int = 1) -> Iterator[Outcome]:  # type: ignore[type-arg]

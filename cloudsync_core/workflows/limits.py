@@ -74,20 +74,18 @@ class WindowLimits(DeleteLimits):
         job: its rules.
         deleted: objects that were deleted in the window so far.
         objects: objects of the target when everything was looked at last; 0 when that is what is being done.
-        empty: tells whether the source has no object in scope at all, where the look is at a part: that nothing of the
-            part is there says nothing of whether the source is.
+        empty: tells whether the source has no object in scope at all: that nothing of a part is there says nothing of
+            whether the source is, and a source that was empty when it was listed may have been written since.
     """
 
-    def __init__(
-        self, run: RunInfo, job: Mirroring, *, deleted: int, objects: int, empty: Callable[[], bool] | None
-    ) -> None:
+    def __init__(self, run: RunInfo, job: Mirroring, *, deleted: int, objects: int, empty: Callable[[], bool]) -> None:
         super().__init__(run, job)
         self._deleted = deleted
         self._objects = objects
         self._empty = empty
 
     def _check(self, tally: Tally, deletes: int) -> None:
-        if tally.source_objects == 0 and not self._job.allow_empty_source and (self._empty is None or self._empty()):
+        if tally.source_objects == 0 and not self._job.allow_empty_source and self._empty():
             raise self._emptied(deletes)
         # The share is of what was there before the window's deletes.
         objects = max(self._objects, tally.target_objects) + self._deleted

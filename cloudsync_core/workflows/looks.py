@@ -21,9 +21,16 @@ from cloudsync_core.engine.plan import Settled
 from cloudsync_core.engine.policy import DeleteLimit
 from cloudsync_core.engine.progress import Progress
 from cloudsync_core.engine.report import Tally
+from cloudsync_core.engine.transfer import failed
 from cloudsync_core.engine.vigil import Vigil
-from cloudsync_core.errors import BackendError, CancelledError, ObjectNotFoundError, PreconditionFailedError
-from cloudsync_core.runs import Action, RunInfo
+from cloudsync_core.errors import (
+    BackendError,
+    CancelledError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    printable,
+)
+from cloudsync_core.runs import Action, Outcome, RunInfo
 from cloudsync_core.workflows.backup import Backup
 from cloudsync_core.workflows.context import Context
 from cloudsync_core.workflows.equalising import Equaliser
@@ -188,8 +195,13 @@ class Looker:
         job, deleted = self._job, self._vigil.removed_since(time.time() - self._job.delete_window)
         if due is None and self._vigil.read().permitted:
             job = job.model_copy(update={"max_delete": _ANY_NUMBER, "allow_empty_source": True})
-        empty = None if due is None else self._source_is_empty
-        return WindowLimits(self._run, job, deleted=deleted, objects=0 if due is None else self._objects, empty=empty)
+        return WindowLimits(
+            self._run,
+            job,
+            deleted=deleted,
+            objects=0 if due is None else self._objects,
+            empty=self._source_is_empty,
+        )
 
     def _source_is_empty(self) -> bool:
         pages = list_side(
@@ -244,7 +256,7 @@ class Looker:
         except BackendError:
             return True
 
-    def _still_gone(self, left: Left, stop: Stop, action: Action) -> BackendError | None:
+    def _still_gone(self, left: Left, stop: Stop, action: Action) -> Outcome | None:
         """Look at the source once more before a delete: what was saved meanwhile is not deleted.
 
         A look at everything cannot tell since when an object is gone: from when it was missed, all the grace is waited.
@@ -259,10 +271,10 @@ class Looker:
             if not self.hears(action.key):
                 return None
             # It may have been there in between: it waits until nothing is heard of it.
-            return PreconditionFailedError("it was heard of meanwhile", operation="delete", key=action.key)
+            return _let_be(action, "it was heard of meanwhile")
         except BackendError as error:
-            return error
-        return PreconditionFailedError("it is on the source again", operation="delete", key=action.key)
+            return failed(action, error)
+        return _let_be(action, "it is on the source again")
 
     def _listen(self, left: Left, event: Event) -> None:
         if isinstance(event, ActionFinished) and event.outcome.status != "done":
@@ -270,3 +282,10 @@ class Looker:
         elif isinstance(event, KeyLeftOut) and event.status == "unknown":
             left.again(event.key)
         self._context.listener(event)
+
+
+def _let_be(action: Action, why: str) -> Outcome:
+    """Return the outcome of a delete that is not due any more, which is no failure."""
+    return Outcome(
+        action, "skipped", error=f"delete {printable(action.key)}: {why}", cause=PreconditionFailedError.__name__
+    )

@@ -81,9 +81,9 @@ def watch(name: str, job: WatchJob, context: Context) -> RunReport:
             dirty, vigil = Dirty(base, Pace(job.settle, job.longest)), Vigil(base)
             looker = Looker(run, job, context, sides, base, backup=backup, scope=scope, vigil=vigil)
             # Opened before the first look at everything: what changes from here on is heard of.
-            source = context.open_events(sides.source, scope.prunes)
-            watching = _Watching(job, context, looker, scope=scope, dirty=dirty, vigil=vigil, source=source)
-            return backup.finished(supervise(run, context, watching.do, requests=sides.requests))
+            with context.open_events(sides.source, scope.prunes) as source:
+                watching = _Watching(job, context, looker, scope=scope, dirty=dirty, vigil=vigil, source=source)
+                return backup.finished(supervise(run, context, watching.do, requests=sides.requests))
 
 
 class _Watching:

@@ -46,7 +46,9 @@ def record(printed: Iterable[str], exit_code: int, source: str, target: str) -> 
         if kind == "report":
             report = dict(_flat(event))
         elif "key" in event:
-            told = {name: value for name, value in event.items() if name not in ("key", *_HOW) and value is not None}
+            told = {
+                name: value for name, value in event.items() if name not in ("key", "job", *_HOW) and value is not None
+            }
             assert event["key"] not in events, f"{event['key']!r} is told twice"
             events[event["key"]] = {"event": kind, **told}
     return Record({**report, "exit code": exit_code}, events)

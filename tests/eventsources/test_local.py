@@ -117,7 +117,7 @@ class TestChanges:
         heard.folders.clear()
         heard.until_of("x/1", "x/y/2", "x/y/z/3")
 
-    def test_H1_a_moved_folder_is_heard_of_where_it_was_and_where_it_is(self, events, root):
+    def test_H1_a_moved_folder_is_heard_of_where_it_was_and_where_it_is(self, events, root, request):
         write(root / "old/deep/file")
         heard = Heard(events).until_of("old/deep/file")
         heard.folders.clear()
@@ -125,6 +125,9 @@ class TestChanges:
         heard.until_of("old/deep/file", "new/deep/file")
         heard.folders.clear()
         heard.keys.clear()
+        if "watchdog" in request.node.name:
+            # On Linux, where it is not used, it tells of the move before it watches the folder under its new name.
+            time.sleep(1)
         write(root / "new/deep/file", "more")
         heard.until_of("new/deep/file")
 

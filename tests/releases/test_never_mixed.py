@@ -21,7 +21,7 @@ from tests.releases.dying import mortal
 from tests.releases.places import place
 
 FILES = 8
-PUBLISHED, SOAK_PUBLISHED = 10, 400
+PUBLISHED, SOAK_PUBLISHED = 20, 400
 """Releases at least; there are more, up to ten times as many, until something was killed and readers saw enough."""
 ROLLBACK_EVERY = 4
 

@@ -21,7 +21,7 @@ from tests.watch.conftest import SCRIPT
 from tests.watch.edits import ANCHORS, Bucket, Directory, Edits
 from tests.watch.history import Removals
 
-SECONDS = 9.0
+SECONDS = 4.0
 """For how long the source is edited, unless it is a soak."""
 
 GRACE = 0.5

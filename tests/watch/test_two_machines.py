@@ -8,7 +8,7 @@ import pytest
 
 from tests.watch.machines import Machine, tree, until_equal
 
-EDITS, SOAK_EDITS = 150, 1000
+EDITS, SOAK_EDITS = 100, 1000
 """Of each machine."""
 
 QUIET = 3.0

@@ -404,6 +404,27 @@ class TestStandingStill:
             assert not resume(state, "job")
             assert not resume(state, "another")
 
+    def test_a_source_that_was_empty_only_when_it_was_listed_is_none(self, tmp_path):
+        """The job that goes the other way has filled it since, and is known to have."""
+        here, there, state = FilePlace(tmp_path / "here"), MemoryPlace(), tmp_path / "state.db"
+        store(here.open(), "new", b"new")
+        time.sleep(0.03)  # a file that was just written cannot be told from one that is written again
+        pull = Job(there.open(), here.open(), state, name="pull", opposites={"push": True}, max_delete="100%")
+        push = Job(here.open(), there.open(), state, name="push", opposites={"pull": True}, max_delete="100%")
+        listing = pull.source.list
+
+        def listed_before(prefix="", **rest):
+            pages = list(listing(prefix, **rest))
+            if push.report is None:
+                push.once()
+            return iter(pages)
+
+        pull.source.list = listed_before
+        with pull:
+            until(lambda: pull.status is not None and (pull.status.reconciled or pull.status.halted))
+            assert pull.status.halted is None
+        assert contents(here.open()) == {"new": b"new"}
+
 
 class TestTrouble:
     def test_passes_and_nothing_is_forgotten(self, world):

@@ -63,9 +63,6 @@ class TestAzurite(BackendContract):
 
 class TestAzuriteWithSmallBlocks(TestAzurite):
     departures: ClassVar = {}
-    # Blocks have nothing to do with listings; and for the objects of a long one Azurite takes its time.
-    test_L3_a_long_listing_comes_whole = None  # noqa: N815 - the name of a test
-    test_L3_a_listing_that_is_cut_off_raises = None  # noqa: N815 - the name of a test
 
     @pytest.fixture
     def make_backend(self, bringing_proxy, open_azure):

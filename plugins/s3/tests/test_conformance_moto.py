@@ -56,9 +56,6 @@ class TestMotoWithConditionsAndSmallParts(TestMoto):
         "multipart_threshold": "100KiB",
         "part_size": "70KiB",
     }
-    # Which have nothing to do with listings; and for the objects of a long one moto takes its time.
-    test_L3_a_long_listing_comes_whole = None  # noqa: N815 - the name of a test
-    test_L3_a_listing_that_is_cut_off_raises = None  # noqa: N815 - the name of a test
 
 
 class _Atomic:
