@@ -74,7 +74,12 @@ def test_C01_C19_every_name_arrives_as_it_is_or_is_reported(opened, tmp_path, so
         failed=counts.failed,
     )
     assert again.deletes_withheld == withheld
-    assert reported(world.events) == told
+    found = reported(world.events)
+    assert found.keys() == told.keys()
+    # Of two names that cannot be there both, which one was in the way of which depends on which came first.
+    assert {key: found[key] for key in found.keys() - contradicted} == {
+        key: told[key] for key in told.keys() - contradicted
+    }
     assert contents(world.target()) == arrived | stale
 
 
