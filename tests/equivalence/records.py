@@ -43,12 +43,11 @@ def record(printed: Iterable[str], exit_code: int, source: str, target: str) -> 
             line = line.replace(json.dumps(place)[1:-1], name)  # noqa: PLW2901 - the line as it is compared
         event = json.loads(line)
         kind = event.pop("event")
+        event.pop("job", None)
         if kind == "report":
             report = dict(_flat(event))
         elif "key" in event:
-            told = {
-                name: value for name, value in event.items() if name not in ("key", "job", *_HOW) and value is not None
-            }
+            told = {name: value for name, value in event.items() if name not in ("key", *_HOW) and value is not None}
             assert event["key"] not in events, f"{event['key']!r} is told twice"
             events[event["key"]] = {"event": kind, **told}
     return Record({**report, "exit code": exit_code}, events)
